@@ -1,0 +1,188 @@
+"""Finds the personal constructs in a source, checks them, and puts inert marks in their place.
+
+Markdown, MJML and inlining would each damage `{{ subscriber.name }}` in their own way. A mark such as
+`zq7xqz` is letters and digits only, so it passes through all of them, and is swapped back per reader at the end.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from jinja2 import TemplateSyntaxError, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from dispatcher.errors import Fault, InputWrong
+from dispatcher.models import Field
+
+MARK = re.compile(r"zq(\d+)([xspw])qz")
+"""A mark: the field's number, then how its value is written: x as text, s a statement, p percent-encoded
+inside a URL, w a whole URL."""
+
+PERSONAL_NAMES = frozenset({"subscriber", "unsubscribe_url", "view_url"})
+
+# What may run once per reader. Loops are bounded when the edition is compiled (content.merge); multiplication,
+# calls, macros and includes are absent because they have no bound, or would work on text already encoded.
+_ALLOWED_NODES = (
+    nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.Assign,
+    nodes.Name, nodes.Const, nodes.Tuple, nodes.List, nodes.Getattr, nodes.Getitem,
+    nodes.Filter, nodes.Keyword, nodes.Test, nodes.Compare, nodes.Operand,
+    nodes.And, nodes.Or, nodes.Not, nodes.CondExpr, nodes.Concat, nodes.Add, nodes.Sub, nodes.Neg,
+)  # fmt: skip
+ALLOWED_FILTERS = frozenset(
+    "default d upper lower title capitalize trim replace truncate join first last length count int round".split()
+)
+_ALLOWED_TESTS = frozenset("defined undefined none string number even odd in eq ne lt le gt ge equalto".split())
+
+
+@cache
+def grammar() -> ImmutableSandboxedEnvironment:
+    """Jinja's grammar as issues and templates use it."""
+    return ImmutableSandboxedEnvironment(keep_trailing_newline=True)
+
+
+def mark(source: str, *, into: list[Field], path: str, first_line: int = 1, personal_only: bool = False) -> str:
+    """The source with every personal construct replaced by a mark and appended to `into`.
+
+    With `personal_only`, constructs that name nothing personal stay: a theme's own Jinja, which runs once per
+    edition. Line numbers are kept. Raises InputWrong with the line of each fault.
+    """
+    if collision := MARK.search(source):
+        line = first_line + source.count("\n", 0, collision.start())
+        raise InputWrong([_fault(path, line, f"the word {collision[0]} is used by Dispatcher itself", "change it")])
+    if not personal_only:
+        _check(source, path=path, first_line=first_line)
+    marked: list[str] = []
+    statements: list[bool] = []  # the open if/for blocks, innermost last: is it personal?
+    for line, kind, text in _constructs(source, path, first_line):
+        if kind == "data":
+            marked.append(text)
+        elif kind == "comment":
+            marked.append(text if personal_only else "\n" * text.count("\n"))
+        elif not (_keep_personal(text, statements) if personal_only else True):
+            marked.append(text)
+        else:
+            field = Field(source=" ".join(text.split()), path=path, line=line)
+            if personal_only:
+                _check(_closed(field.source), path=path, first_line=line)
+            into.append(field)
+            marked.append(f"zq{len(into) - 1}{'s' if field.is_statement else 'x'}qz" + "\n" * text.count("\n"))
+    return "".join(marked)
+
+
+def in_url(url: str) -> str:
+    """A link's address with its marks turned to those that percent-encode, or to one that is a whole URL."""
+    if (whole := MARK.fullmatch(url)) and whole[2] != "s":
+        return f"zq{whole[1]}wqz"
+    return MARK.sub(lambda m: m[0] if m[2] == "s" else f"zq{m[1]}pqz", url)
+
+
+def has_mark(text: str) -> bool:
+    return MARK.search(text) is not None
+
+
+def without_marks(text: str) -> str:
+    return MARK.sub("", text)
+
+
+def _constructs(source: str, path: str, first_line: int) -> Iterator[tuple[int, str, str]]:
+    """The source in pieces: (line, "data" | "expression" | "statement" | "comment", text)."""
+    pending: list[str] = []
+    began = first_line
+    try:
+        for number, token, text in grammar().lex(source):
+            line = number + first_line - 1
+            if token in {"variable_begin", "block_begin", "comment_begin"}:
+                pending, began = [text], line
+            elif token in {"variable_end", "block_end", "comment_end"}:
+                whole = "".join([*pending, text])
+                pending = []
+                yield began, {"variable_end": "expression", "block_end": "statement"}.get(token, "comment"), whole
+            elif token in {"raw_begin", "raw_end"}:
+                continue
+            elif pending:
+                pending.append(text)
+            else:
+                yield line, "data", text
+    except TemplateSyntaxError as error:
+        raise InputWrong([_syntax(error, path, first_line)]) from error
+
+
+_OPENING = re.compile(r"\{%[-+]?\s*(if|for|set)\b")
+_MIDDLE = re.compile(r"\{%[-+]?\s*(elif|else)\b")
+_CLOSING = re.compile(r"\{%[-+]?\s*end(if|for)\b")
+
+
+def _keep_personal(construct: str, open_blocks: list[bool]) -> bool:
+    """Whether a theme's construct runs per reader; an `else` or `endif` goes with the `if` that opened it."""
+    personal = any(re.search(rf"\b{name}\b", construct) for name in PERSONAL_NAMES)
+    if opening := _OPENING.match(construct):
+        if opening[1] != "set":
+            open_blocks.append(personal)
+        return personal
+    if _MIDDLE.match(construct):
+        return bool(open_blocks) and open_blocks[-1]
+    if _CLOSING.match(construct):
+        return bool(open_blocks) and open_blocks.pop()
+    return personal
+
+
+def _closed(construct: str) -> str:
+    """A single construct made into a template that parses on its own."""
+    if _OPENING.match(construct):
+        name = _OPENING.match(construct)[1]  # type: ignore[index]
+        return construct + ("" if name == "set" else f"{{% end{name} %}}")
+    if _MIDDLE.match(construct):
+        return "{% if subscriber %}" + construct + "{% endif %}"
+    return "" if _CLOSING.match(construct) else construct
+
+
+def _check(source: str, *, path: str, first_line: int) -> None:
+    try:
+        tree = grammar().parse(source)
+    except TemplateSyntaxError as error:
+        raise InputWrong([_syntax(error, path, first_line)]) from error
+    faults = [_fault(path, line + first_line - 1, what, how) for line, what, how in _offences(tree)]
+    if faults:
+        raise InputWrong(faults)
+
+
+def _offences(tree: nodes.Template) -> Iterator[tuple[int, str, str]]:
+    own = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"}
+    known = PERSONAL_NAMES | own | {"loop"}
+    for node in tree.find_all(nodes.Node):
+        if not isinstance(node, _ALLOWED_NODES):
+            yield node.lineno, f"{_spoken(node)} is not allowed in personal content", "use fields, if, for, set, filters"
+        elif isinstance(node, nodes.Filter) and node.name not in ALLOWED_FILTERS:
+            yield node.lineno, f"there is no filter {node.name!r}", f"the filters are {', '.join(sorted(ALLOWED_FILTERS))}"
+        elif isinstance(node, nodes.Test) and node.name not in _ALLOWED_TESTS:
+            yield node.lineno, f"there is no test {node.name!r}", f"the tests are {', '.join(sorted(_ALLOWED_TESTS))}"
+        elif isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in known:
+            yield node.lineno, f"unknown template variable {node.name!r}", _advice(node.name)
+        elif isinstance(node, nodes.For) and not _is_own_list(node.iter):
+            yield node.lineno, "a for goes over something that is not a reader's own list", "use subscriber.NAME"
+
+
+def _is_own_list(node: nodes.Expr) -> bool:
+    if isinstance(node, nodes.Filter) and node.node is not None:
+        return _is_own_list(node.node)
+    if isinstance(node, nodes.Getattr | nodes.Getitem):
+        return isinstance(node.node, nodes.Name) and node.node.name == "subscriber"
+    return False
+
+
+def _advice(name: str) -> str:
+    return "write it as subscriber.name" if name in {"name", "email", "language"} else f"did you mean subscriber.{name}?"
+
+
+def _spoken(node: nodes.Node) -> str:
+    spoken = {nodes.Call: "a call", nodes.Mul: "multiplication", nodes.Pow: "a power", nodes.Include: "include"}
+    return spoken.get(type(node), f"{type(node).__name__.lower()!r}")
+
+
+def _syntax(error: TemplateSyntaxError, path: str, first_line: int) -> Fault:
+    message = (error.message or "template syntax is wrong").rstrip(".")
+    return _fault(path, error.lineno + first_line - 1, message, "close it, or write it as {% raw %}…{% endraw %}")
+
+
+def _fault(path: str, line: int, message: str, remedy: str) -> Fault:
+    return Fault(path=path, line=line, message=message, remedy=remedy)
