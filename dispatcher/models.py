@@ -93,14 +93,14 @@ class Subscriber:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One claimed ledger row, with all that its message needs."""
+    """One ledger row with all that its message needs; `attempts` counts those begun before."""
 
     id: int
     list_id: int
     list_name: str
     edition_id: int
-    attempts: int  # this one included
-    first_attempt_at: datetime
+    attempts: int
+    first_attempt_at: datetime | None
     message_id: str  # without angle brackets; the same on every attempt
     subscriber: Subscriber
 

@@ -162,7 +162,7 @@ def _offences(tree: nodes.Template) -> Iterator[tuple[int, str, str]]:
             yield node.lineno, "a for goes over something that is not a reader's own list", "use subscriber.NAME"
 
 
-def _is_own_list(node: nodes.Expr) -> bool:
+def _is_own_list(node: nodes.Node) -> bool:
     if isinstance(node, nodes.Filter) and node.node is not None:
         return _is_own_list(node.node)
     if isinstance(node, nodes.Getattr | nodes.Getitem):

@@ -1,0 +1,211 @@
+"""Reads `[tool.dispatcher]` and the environment into one frozen Settings."""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from email.utils import parseaddr
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from dispatcher.errors import NotFound, SettingsWrong
+
+_TOKEN_ROOM = 47  # characters of the longest token that goes into a local part, which holds 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a newsletter's folder and the machine say; every path is absolute."""
+
+    folder: Path
+    name: str = ""
+    sender: str = ""  # the key `from`, a word Python keeps for itself
+    reply_to: str | None = None
+    postal_address: str = ""
+    list: str = "readers"
+    language: str = "en"
+    timezone: str = "UTC"
+    theme: str = "default"
+    pictures: str = "hosted"
+    relay: str = "maildir:outbox"
+    relay_password: str | None = None
+    database: str = "sqlite:///dispatcher.db"
+    base_url: str = ""
+    bounce_address: str | None = None
+    require_staging: bool = True
+    retry_for: timedelta = timedelta(hours=24)
+    secrets: tuple[str, ...] = ()  # from DISPATCHER_SECRET; empty: the folder's dispatcher.key
+
+
+_KEYS = {
+    {"sender": "from"}.get(field.name, field.name): field
+    for field in fields(Settings)
+    if field.name not in {"folder", "relay_password", "secrets"}
+}
+_ENVIRONMENT = {"relay": "DISPATCHER_RELAY", "database": "DISPATCHER_DATABASE", "base_url": "DISPATCHER_BASE_URL"}
+
+
+def find_folder(start: Path) -> Path:
+    """The newsletter's folder: the nearest one, upwards, whose pyproject.toml has `[tool.dispatcher]`.
+
+    Raises NotFound.
+    """
+    for folder in (start.resolve(), *start.resolve().parents):
+        if "dispatcher" in _read_toml(folder / "pyproject.toml").get("tool", {}):
+            return folder
+    raise NotFound(f"{start}: no newsletter here or above; make one with: dispatcher init DIR")
+
+
+def load_settings(folder: Path, environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of the newsletter in `folder`. Raises SettingsWrong with every fault found."""
+    path = folder / "pyproject.toml"
+    table = _read_toml(path).get("tool", {}).get("dispatcher", {})
+    faults: list[str] = []
+    values: dict[str, object] = {"folder": folder}
+    for key, value in table.items():
+        if key not in _KEYS:
+            faults.append(f"unknown setting {key!r}; did you mean {_nearest(key)!r}?")
+        elif problem := _wrong_type(key, value):
+            faults.append(f"{key} {problem}")
+        else:
+            values[_KEYS[key].name] = parse_duration(str(value)) if key == "retry_for" else value
+    for name, variable in _ENVIRONMENT.items():
+        if environment.get(variable):
+            values[name] = environment[variable]
+    values["relay_password"] = environment.get("DISPATCHER_RELAY_PASSWORD") or None
+    values["secrets"] = tuple(environment.get("DISPATCHER_SECRET", "").split())
+    if faults:
+        raise SettingsWrong("\n".join(f"{path}: {fault}" for fault in faults))
+    settings = Settings(**values)  # type: ignore[arg-type]
+    faults = list(_contradictions(settings))
+    if faults:
+        raise SettingsWrong("\n".join(f"{path}: {fault}" for fault in faults))
+    return settings
+
+
+def require_live(settings: Settings) -> None:
+    """Raises SettingsWrong unless the settings allow mail to readers over a real relay."""
+    missing = [
+        key for key, value in (("from", settings.sender), ("postal_address", settings.postal_address)) if not value
+    ]
+    faults = [f"{key} is not set; a live send needs it" for key in missing]
+    base = urlsplit(settings.base_url)
+    if base.scheme != "https" and not is_loopback(base.hostname or ""):
+        faults.append("base_url must be an https URL for a live send (http only on loopback)")
+    if faults:
+        raise SettingsWrong("\n".join(f"{settings.folder / 'pyproject.toml'}: {fault}" for fault in faults))
+
+
+def masked(settings: Settings) -> dict[str, str]:
+    """Every setting as text for `dispatcher config`, secrets hidden."""
+    shown: dict[str, str] = {"folder": str(settings.folder)}
+    for key, field in _KEYS.items():
+        value = getattr(settings, field.name)
+        shown[key] = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    shown["retry_for"] = spoken_duration(settings.retry_for)
+    shown["relay password"] = "set, hidden" if settings.relay_password else "not set"
+    shown["secret"] = (
+        f"{len(settings.secrets)} from DISPATCHER_SECRET, hidden"
+        if settings.secrets
+        else "dispatcher.key in the folder"
+    )
+    return shown
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address stays on this machine."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def parse_duration(text: str) -> timedelta:
+    """`90s`, `15m`, `24h`, `2d`, or `0`. Raises ValueError."""
+    match = re.fullmatch(r"(\d{1,6})([smhd]?)", text.strip())
+    if not match or (not match[2] and match[1] != "0"):
+        raise ValueError(f"{text!r} is not a duration; write it as 90s, 15m, 24h or 2d")
+    return timedelta(seconds=int(match[1]) * {"": 0, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]])
+
+
+def spoken_duration(duration: timedelta) -> str:
+    seconds = int(duration.total_seconds())
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds and seconds % length == 0 and (unit != "d" or seconds > length):
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
+
+
+def _read_toml(path: Path) -> dict[str, dict[str, dict[str, object]]]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsWrong(f"{path}: {error}; mend the file") from error
+
+
+def _nearest(key: str) -> str:
+    return max(_KEYS, key=lambda known: difflib.SequenceMatcher(a=key, b=known).ratio())
+
+
+def _wrong_type(key: str, value: object) -> str | None:
+    if key == "require_staging":
+        return None if isinstance(value, bool) else "must be true or false"
+    if not isinstance(value, str):
+        return "must be a text in quotes"
+    if any(ord(character) < 32 or ord(character) == 127 for character in value):
+        return "holds a control character; remove it"
+    if key == "retry_for":
+        try:
+            parse_duration(value)
+        except ValueError as error:
+            return f"is wrong: {error}"
+    return None
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    faults = []
+    for key, value in (("from", settings.sender), ("reply_to", settings.reply_to)):
+        if value and not _is_mailbox(value):
+            faults.append(f"{key} {value!r} is not one mail address; write it as Name <name@example.org>")
+    if settings.pictures not in {"hosted", "inline"}:
+        faults.append(f"pictures is {settings.pictures!r}; it is hosted or inline")
+    if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", settings.language):
+        faults.append(f"language {settings.language!r} is not a language tag such as en or zh-Hans")
+    if not re.fullmatch(r"[\w][\w.-]{0,63}", settings.list):
+        faults.append(f"list {settings.list!r} is not a list's name; use letters, digits, - and _")
+    try:
+        ZoneInfo(settings.timezone)
+    except (KeyError, ValueError, OSError):
+        faults.append(f"timezone {settings.timezone!r} is unknown; write it as Europe/Berlin")
+    base = urlsplit(settings.base_url)
+    if settings.base_url and (base.scheme not in {"http", "https"} or not base.hostname or base.query or base.fragment):
+        faults.append(f"base_url {settings.base_url!r} must start with https:// and name a host")
+    if settings.bounce_address is not None:
+        faults += _bounce_address_faults(settings.bounce_address)
+    faults += [
+        f"a secret in DISPATCHER_SECRET has {len(secret)} characters; make it 32 or more"
+        for secret in settings.secrets
+        if len(secret) < 32
+    ]
+    return faults
+
+
+def _bounce_address_faults(address: str) -> list[str]:
+    local, _, domain = address.rpartition("@")
+    if address.count("{token}") != 1 or "{token}" not in local or not _is_mailbox(address.replace("{token}", "a")):
+        return [f"bounce_address {address!r} must hold {{token}} once, before the @: bounces+{{token}}@example.org"]
+    if len(local) - len("{token}") + _TOKEN_ROOM > 64 or not domain:
+        return [f"bounce_address {address!r} is too long: a local part has room for 17 characters beside the token"]
+    return []
+
+
+def _is_mailbox(text: str) -> bool:
+    _, address = parseaddr(text)
+    return bool(re.fullmatch(r"[^@\s<>\"(),:;\\\[\]]+@[A-Za-z0-9.-]+\.[A-Za-z0-9-]+", address))

@@ -1,0 +1,124 @@
+"""Opens the newsletter's database, makes its tables, and guards the rules that keep a ledger safe."""
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from dispatcher.errors import DispatcherError, LedgerFailed, SettingsWrong
+from dispatcher.storage import schema
+
+_BUSY_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """An open database; `instance` is its random name, made once."""
+
+    engine: Engine
+    path: Path
+    instance: str
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees one moment and changes nothing. Raises LedgerFailed."""
+        with _failures_named(self.path), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that is durable when the block ends, or did not happen. Raises LedgerFailed."""
+        with (
+            _failures_named(self.path),
+            self.engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_database(url: str, folder: Path, *, create: bool = True) -> Database:
+    """Opens the database that a SQLAlchemy URL names; a relative SQLite path is relative to `folder`.
+
+    The file is made with mode 0600. Raises SettingsWrong for a URL that cannot be used, LedgerFailed otherwise.
+    """
+    path = database_path(url, folder)
+    if not path.exists() and not create:
+        raise LedgerFailed(f"{path}: there is no database here yet; it is made by the first send or import")
+    with _failures_named(path):
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise LedgerFailed(f"{path}: {error.strerror}; the ledger must be a file that can be written") from error
+        engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_SECONDS})
+        event.listen(engine, "connect", _configure)
+        event.listen(engine, "begin", _begin)
+        with engine.connect().execution_options(writes=True) as connection, connection.begin():
+            instance = _prepare(connection, path)
+    return Database(engine=engine, path=path, instance=instance)
+
+
+def database_path(url: str, folder: Path) -> Path:
+    """The file a SQLite URL names. Raises SettingsWrong for any other URL."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise SettingsWrong("database is not a URL; write it as sqlite:///dispatcher.db") from error
+    if parsed.get_backend_name() != "sqlite":
+        raise SettingsWrong(f"database: {parsed.get_backend_name()} is not supported; use sqlite:///dispatcher.db")
+    if not parsed.database or parsed.database == ":memory:":
+        raise SettingsWrong("database: a ledger in memory would forget; use sqlite:///dispatcher.db")
+    return folder / parsed.database
+
+
+@contextmanager
+def _failures_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except DispatcherError:
+        raise
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        cause = getattr(error, "orig", None) or error
+        raise LedgerFailed(f"{path}: {cause}; nothing more is sent until the database can be written") from error
+
+
+def _configure(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # the driver's own BEGINs come too late; ours are below
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    # NORMAL would survive a crash of the process but may lose an intent with the power: a reader mailed twice.
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA cache_size=-16000")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _prepare(connection: Connection, path: Path) -> str:
+    schema.metadata.create_all(connection)
+    facts: dict[str, str] = {row.name: row.value for row in connection.execute(select(schema.fact))}
+    if not facts:
+        facts = {"schema": str(schema.VERSION), "instance": secrets.token_hex(16)}
+        connection.execute(insert(schema.fact), [{"name": name, "value": value} for name, value in facts.items()])
+    if int(facts["schema"]) > schema.VERSION:
+        raise LedgerFailed(f"{path}: written by a newer Dispatcher; update this one")
+    return facts["instance"]
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,156 @@
+"""Reads the ledger for people: outcomes row by row, and whether its equation holds."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from dispatcher.models import Kind, State
+from dispatcher.storage.database import Database
+from dispatcher.storage.mailings import Mailing
+from dispatcher.storage.schema import delivery, edition, mailing, mailing_list, reader_list, subscriber
+from dispatcher.tokens import message_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryLine:
+    """One line of a report."""
+
+    address: str
+    state: State
+    attempts: int
+    code: int | None
+    reply: str | None
+    message_id: str
+    reason: str | None
+    list_name: str
+    edition: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailingSummary:
+    id: int
+    issue: int
+    kind: Kind
+    frozen_at: datetime
+    handed_over_at: datetime | None
+    counts: Mapping[State, int]
+
+
+def summaries(database: Database) -> list[MailingSummary]:
+    """Every mailing with its rows by state, oldest first."""
+    query = (
+        select(mailing, delivery.c.state.label("row_state"), func.count(delivery.c.id).label("rows"))
+        .outerjoin(delivery, delivery.c.mailing_id == mailing.c.id)
+        .group_by(mailing.c.id, delivery.c.state)
+        .order_by(mailing.c.id)
+    )
+    found: dict[int, MailingSummary] = {}
+    counts: dict[int, Counter[State]] = {}
+    with database.reading() as connection:
+        for row in connection.execute(query):
+            tally = counts.setdefault(row.id, Counter())
+            if row.row_state is not None:
+                tally[State(row.row_state)] = row.rows
+            found[row.id] = MailingSummary(
+                id=row.id,
+                issue=row.issue,
+                kind=Kind(row.kind),
+                frozen_at=row.frozen_at,
+                handed_over_at=row.handed_over_at,
+                counts=tally,
+            )
+    return list(found.values())
+
+
+def delivery_lines(database: Database, of: Mailing) -> Iterator[DeliveryLine]:
+    """Every row of a mailing, in the order in which they were enqueued."""
+    query = (
+        select(
+            delivery, subscriber.c.email, reader_list.c.name.label("list_name"), edition.c.language,
+        )
+        .join(subscriber, subscriber.c.id == delivery.c.subscriber_id)
+        .join(reader_list, reader_list.c.id == delivery.c.list_id)
+        .join(edition, edition.c.id == delivery.c.edition_id)
+        .where(delivery.c.mailing_id == of.id)
+        .order_by(delivery.c.id)
+        .execution_options(yield_per=1000)
+    )  # fmt: skip
+    with database.reading() as connection:
+        for row in connection.execute(query):
+            yield DeliveryLine(
+                address=row.email,
+                state=State(row.state),
+                attempts=row.attempts,
+                code=row.code,
+                reply=row.reply,
+                message_id=message_id(
+                    of.salt,
+                    issue=of.issue,
+                    subscriber_id=row.subscriber_id,
+                    copy=row.copy,
+                    domain=of.sender_domain,
+                ),
+                reason=row.reason,
+                list_name=row.list_name,
+                edition=row.language,
+            )
+
+
+def doubtful_addresses(database: Database, mailing_id: int) -> list[str]:
+    query = (
+        select(subscriber.c.email)
+        .join(delivery, delivery.c.subscriber_id == subscriber.c.id)
+        .where(delivery.c.mailing_id == mailing_id, delivery.c.state == State.IN_DOUBT)
+        .order_by(delivery.c.id)
+    )
+    with database.reading() as connection:
+        return list(connection.scalars(query))
+
+
+def outcomes_by_domain(database: Database, mailing_id: int) -> list[tuple[str, State, str, int]]:
+    """Domain, state, what was said, rows: for all that did not simply go well, the commonest first."""
+    said = func.coalesce(delivery.c.reason, delivery.c.code.op("||")(" ").op("||")(delivery.c.reply), "")
+    query = (
+        select(subscriber.c.domain, delivery.c.state, said.label("said"), func.count().label("rows"))
+        .join(subscriber, subscriber.c.id == delivery.c.subscriber_id)
+        .where(delivery.c.mailing_id == mailing_id, delivery.c.state.not_in([State.SENT, State.QUEUED]))
+        .group_by(subscriber.c.domain, delivery.c.state, said)
+        .order_by(func.count().desc(), subscriber.c.domain)
+    )
+    with database.reading() as connection:
+        return [(row.domain, State(row.state), row.said, row.rows) for row in connection.execute(query)]
+
+
+def planned_readers(database: Database, mailing_id: int) -> int:
+    """How many rows were made when lists were enqueued: the left side of the equation."""
+    query = select(func.coalesce(func.sum(mailing_list.c.readers), 0)).where(mailing_list.c.mailing_id == mailing_id)
+    with database.reading() as connection:
+        return connection.scalar(query) or 0
+
+
+def broken_rows(database: Database, mailing_id: int) -> list[str]:
+    """What contradicts the promise, in words; empty if nothing does."""
+    unsaid = {
+        "sent without a reply": (delivery.c.state == State.SENT) & delivery.c.code.is_(None),
+        "refused without a reply": (delivery.c.state == State.REFUSED) & delivery.c.code.is_(None),
+        "skipped without a reason": (delivery.c.state == State.SKIPPED) & delivery.c.reason.is_(None),
+        "in an unknown state": delivery.c.state.not_in(list(State)),
+    }
+    found = []
+    with database.reading() as connection:
+        for what, condition in unsaid.items():
+            query = select(func.count()).select_from(delivery).where(delivery.c.mailing_id == mailing_id, condition)
+            if rows := connection.scalar(query):
+                found.append(f"{rows} {'row is' if rows == 1 else 'rows are'} {what}")
+        twice = (
+            select(delivery.c.subscriber_id)
+            .where(delivery.c.mailing_id == mailing_id)
+            .group_by(delivery.c.subscriber_id, delivery.c.copy)
+            .having(func.count() > 1)
+        )
+        if doubled := len(connection.execute(twice).all()):
+            found.append(f"{doubled} readers have two rows")
+    return found
