@@ -49,6 +49,22 @@ class LineBreak:
 Inline = Text | Emphasis | Strong | Struck | CodeSpan | Link | LineBreak
 Inlines = tuple[Inline, ...]
 
+
+def plain_text(inlines: Inlines) -> str:
+    """The words alone, marks included."""
+    return "".join(map(_words, inlines))
+
+
+def _words(inline: Inline) -> str:
+    match inline:
+        case Text(text=text) | CodeSpan(text=text):
+            return text
+        case LineBreak():
+            return " "
+        case _:
+            return plain_text(inline.children)
+
+
 # --- blocks ---------------------------------------------------------------------------------------
 
 
@@ -160,7 +176,7 @@ class Story:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    title: Inlines
+    title: Inlines  # empty for stories that stand under no section
     anchor: str
     stories: tuple[Story, ...]
 

@@ -38,6 +38,7 @@ _CLAIM = """
         SELECT 1 FROM membership WHERE membership.list_id = delivery.list_id
         AND membership.subscriber_id = delivery.subscriber_id AND membership.state = 'active')
 """
+_HAND_OVER = "UPDATE mailing SET handed_over_at = coalesce(handed_over_at, ?) WHERE id = ?"
 _SKIP_WHO_LEFT = """
     UPDATE delivery SET state = 'skipped', settled_at = ?, reason = coalesce((
         SELECT CASE membership.state WHEN 'removed' THEN 'no longer on the list' ELSE membership.state END
@@ -66,9 +67,12 @@ _DOUBT = """
 class Ledger:
     """The rows of one mailing, with a connection of its own for writing; one thread at a time uses it."""
 
-    def __init__(self, database: Database, mailing: Mailing) -> None:
+    def __init__(self, database: Database, mailing: Mailing, on_handing_over: Callable[[], None] | None = None) -> None:
+        """`on_handing_over` is called once, before this ledger's first claim."""
         self.database = database
         self.mailing = mailing
+        self._on_handing_over = on_handing_over
+        self._has_claimed = False
         self._pooled = database.engine.raw_connection()
         self._connection: sqlite3.Connection = self._pooled.dbapi_connection  # type: ignore[assignment]
 
@@ -92,9 +96,15 @@ class Ledger:
                     raise LedgerFailed(
                         f"delivery {outcome.delivery_id} is not being sent; stop and run: dispatcher audit"
                     )
+            if claims and not self._has_claimed:
+                cursor.execute(_HAND_OVER, (as_text(now()), self.mailing.id))
             return [self._claim(cursor, claim) for claim in claims]
 
-        return self._write(apply)
+        if claims and not self._has_claimed and self._on_handing_over is not None:
+            self._on_handing_over()
+        held = self._write(apply)
+        self._has_claimed = self._has_claimed or bool(claims)
+        return held
 
     def put_back(self, delivery_ids: Iterable[int]) -> None:
         """Queues rows again whose refusal turned out to be meant for all."""

@@ -146,14 +146,14 @@ def lists_of(database: Database, mailing_id: int) -> set[str]:
         return set(connection.scalars(query))
 
 
-def begin_handing_over(database: Database, mailing_id: int) -> None:
-    """From here on the mailing stays as it was frozen."""
-    with database.writing() as connection:
-        connection.execute(
-            update(mailing)
-            .where(mailing.c.id == mailing_id, mailing.c.handed_over_at.is_(None))
-            .values(handed_over_at=now())
-        )
+def has_handed_over(database: Database, mailing_id: int) -> bool:
+    """Whether a relay may have taken any message of it; from then on the mailing stays as it was frozen."""
+    untouched = [State.QUEUED, State.SKIPPED]
+    query = (
+        select(delivery.c.id).where(delivery.c.mailing_id == mailing_id, delivery.c.state.not_in(untouched)).limit(1)
+    )
+    with database.reading() as connection:
+        return connection.scalar(query) is not None
 
 
 def editions_of(database: Database, mailing_id: int) -> dict[int, FrozenEdition]:
@@ -333,7 +333,8 @@ def _value_of(attribute: str) -> ColumnElement[str]:
     if attribute in {"name", "language", "email"}:
         column: ColumnElement[str] = subscriber.c[attribute]
         return column
-    return subscriber.c.attributes[attribute].as_string()
+    value: ColumnElement[str] = subscriber.c.attributes[attribute].as_string()
+    return value
 
 
 def _mailing(row: Row[*tuple[object, ...]]) -> Mailing:

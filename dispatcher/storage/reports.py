@@ -124,6 +124,22 @@ def outcomes_by_domain(database: Database, mailing_id: int) -> list[tuple[str, S
         return [(row.domain, State(row.state), row.said, row.rows) for row in connection.execute(query)]
 
 
+def observed_rate(database: Database) -> float | None:
+    """Messages a second of the last mailing that handed 50 or more to an SMTP relay."""
+    took = func.julianday(func.max(delivery.c.settled_at)) - func.julianday(func.min(delivery.c.first_attempt_at))
+    query = (
+        select(func.count().label("messages"), (took * 86_400).label("seconds"))
+        .join(mailing, mailing.c.id == delivery.c.mailing_id)
+        .where(mailing.c.kind != Kind.MAILDIR, delivery.c.state == State.SENT)
+        .group_by(mailing.c.id)
+        .having(func.count() >= 50)
+        .order_by(mailing.c.id.desc())
+    )
+    with database.reading() as connection:
+        row = connection.execute(query).first()
+    return row.messages / row.seconds if row and row.seconds and row.seconds > 0 else None
+
+
 def planned_readers(database: Database, mailing_id: int) -> int:
     """How many rows were made when lists were enqueued: the left side of the equation."""
     query = select(func.coalesce(func.sum(mailing_list.c.readers), 0)).where(mailing_list.c.mailing_id == mailing_id)

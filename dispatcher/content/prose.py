@@ -1,0 +1,297 @@
+"""Reads one run of Markdown text, such as a paragraph's or a heading's, into the tree's inlines."""
+
+import re
+from bisect import bisect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import groupby
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from markdown_it import MarkdownIt
+from markdown_it.common.normalize_url import normalizeLink
+from markdown_it.common.utils import isMdAsciiPunct, isPunctChar, isWhiteSpace
+from markdown_it.parser_inline import ParserInline
+from markdown_it.rules_inline import StateInline
+from markdown_it.rules_inline.state_inline import Scanned
+from markdown_it.token import Token
+from markdown_it.utils import EnvType
+
+from dispatcher.content.personal import MARK, has_mark, in_url
+from dispatcher.content.tree import (
+    CodeSpan,
+    Emphasis,
+    Figure,
+    Inline,
+    Inlines,
+    LineBreak,
+    Link,
+    Strong,
+    Struck,
+    Text,
+    plain_text,
+)
+from dispatcher.errors import Fault
+
+DEEPEST = 50  # levels of emphasis, lists or quotations in each other
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """The file being read: where its faults go, and the reference links it defines."""
+
+    path: str
+    faults: list[Fault]
+    references: dict[str, Any] = field(default_factory=dict)  # markdown-it's `env`
+
+
+def report(sheet: Sheet, line: int, message: str, remedy: str) -> None:
+    sheet.faults.append(Fault(path=sheet.path, line=line, message=message, remedy=remedy))
+
+
+def read_prose(content: str, *, line: int, sheet: Sheet) -> Inlines:
+    """The inlines of a text that begins on `line`; what cannot be sent is reported to the sheet."""
+    tokens = _tokens(content, sheet)
+    if _is_too_deep(tokens):
+        report(sheet, line, f"emphasis is nested more than {DEEPEST} levels deep", "use less of it")
+        return ()
+    is_card = _is_broken_card(tokens)
+    if is_card:
+        report(sheet, line, "this looks like a broken link card", "write it as `::: card URL`, title, text, `:::`")
+    unclosed: list[tuple[Token, list[Inline]]] = []
+    inlines: list[Inline] = []
+    for index, token in enumerate(tokens):
+        if token.nesting > 0:
+            unclosed.append((token, inlines))
+            inlines = []
+        elif token.nesting < 0:
+            opening, outer = unclosed.pop()
+            outer.append(_wrapped(opening, _merged(inlines), line, sheet, is_card=is_card))
+            inlines = outer
+        elif token.type == "image":
+            remedy = "put it in a paragraph of its own"
+            report(sheet, line + _offset(token), f"picture {_source(token)} stands inside a text", remedy)
+            inlines.append(Text(text=token.content))
+        else:
+            inlines.append(_leaf(tokens, index))
+    return _merged(inlines)
+
+
+def read_figure(content: str, *, line: int, sheet: Sheet) -> Figure | None:
+    """The picture a paragraph consists of; None when there is text as well."""
+    tokens = _tokens(content, sheet) if content.startswith("![") else []
+    if [token.type for token in tokens] != ["image"]:
+        return None
+    source = _source(tokens[0])
+    if not source or has_mark(source):
+        report(sheet, line, "the picture names no file", "write it as ![what it shows](img/name.png)")
+    alt = "".join(_leaf_text(tokens[0].children or [], index) for index in range(len(tokens[0].children or [])))
+    return Figure(source=source, alt=alt, caption=(), picture=None, path=sheet.path, line=line)
+
+
+def address(url: str, *, line: int, sheet: Sheet) -> str:
+    """The address as it stands in a link, its marks percent-encoding; a fault if no mail program could follow it."""
+    if (whole := MARK.fullmatch(url)) and whole[2] == "x":
+        return in_url(url)
+    normal = normalizeLink(url)
+    try:
+        parts, host = urlsplit(normal), urlsplit(url).hostname
+    except ValueError:
+        parts, host = urlsplit(""), None
+    if has_mark(parts.netloc):
+        report(sheet, line, f"link {_short(url)} has a field in its host", "write the host out, or use a field alone")
+    elif (parts.scheme in {"http", "https"} and host) or (parts.scheme == "mailto" and parts.path):
+        return in_url(normal)
+    elif url.startswith("#"):
+        remedy = "remove it: the contents list is made for you"
+        report(sheet, line, f"link {_short(url)} leads to a place inside the mail", remedy)
+    else:
+        remedy = "write the whole address, such as https://example.org/page"
+        report(sheet, line, f"link {_short(url) or '()'} is not http, https or mailto", remedy)
+    return ""
+
+
+def _tokens(content: str, sheet: Sheet) -> list[Token]:
+    grammar = _grammar()
+    return grammar.inline.parse(content, grammar, sheet.references, [])
+
+
+def _is_too_deep(tokens: Sequence[Token]) -> bool:
+    depth = 0
+    for token in tokens:
+        depth += token.nesting
+        if depth > DEEPEST:
+            return True
+    return False
+
+
+def _is_broken_card(tokens: Sequence[Token]) -> bool:
+    """Whether the remains of Medium's `[](url) [## title` are left in the text."""
+    texts = [token.content if token.type == "text" else "[" if token.type == "link_open" else "\n" for token in tokens]
+    return re.search(r"\[#{2,6}[ \t]", "".join(texts)) is not None
+
+
+def _wrapped(opening: Token, children: Inlines, line: int, sheet: Sheet, *, is_card: bool) -> Inline:
+    match opening.type:
+        case "em_open":
+            return Emphasis(children=children)
+        case "strong_open":
+            return Strong(children=children)
+        case "s_open":
+            return Struck(children=children)
+    here = line + _offset(opening)
+    url = str(opening.attrs["href"])
+    if not is_card and not plain_text(children).strip():
+        report(sheet, here, f"link to {_short(url) or 'nowhere'} has no text", "write what it leads to, or remove it")
+    return _link(address(url, line=here, sheet=sheet), children)
+
+
+def _link(url: str, children: Inlines) -> Inline:
+    """A link that is emphasised as a whole becomes an emphasised link, so that it can merge with its neighbours."""
+    match children:
+        case (Emphasis() | Strong() as emphasis,):
+            return replace(emphasis, children=(_link(url, emphasis.children),))
+        case _:
+            return Link(url=url, children=children)
+
+
+def _leaf(tokens: Sequence[Token], index: int) -> Inline:
+    match tokens[index].type:
+        case "code_inline":
+            return CodeSpan(text=tokens[index].content)
+        case "hardbreak":
+            return LineBreak()
+        case _:
+            return Text(text=_leaf_text(tokens, index))
+
+
+def _leaf_text(tokens: Sequence[Token], index: int) -> str:
+    token = tokens[index]
+    if token.type in {"softbreak", "hardbreak"}:
+        return _joint(tokens, index)
+    return re.sub(r"[\n\f\r]", " ", token.content)  # a character reference such as &#12; can spell them
+
+
+def _joint(tokens: Sequence[Token], index: int) -> str:
+    """A line end is a space, but Chinese and Japanese are written without."""
+    before = next((tokens[at].content[-1] for at in range(index - 1, -1, -1) if tokens[at].content), "")
+    after = next((tokens[at].content[0] for at in range(index + 1, len(tokens)) if tokens[at].content), "")
+    return "" if _is_spaceless(before) and _is_spaceless(after) else " "
+
+
+def _merged(inlines: Sequence[Inline]) -> Inlines:
+    """Neighbours of a kind made one: texts, and the emphasis that Medium's export splits at every link."""
+    return tuple(_united([inline for inline in inlines if inline != Text(text="")]))
+
+
+def _united(inlines: Sequence[Inline]) -> Iterator[Inline]:
+    for kind, group in groupby(inlines, key=type):
+        if kind is Text:
+            yield Text(text="".join(inline.text for inline in group if isinstance(inline, Text)))
+        elif kind in {Emphasis, Strong}:
+            first, *others = (inline for inline in group if isinstance(inline, Emphasis | Strong))
+            children = [*first.children, *(child for other in others for child in other.children)]
+            yield replace(first, children=_merged(children)) if others else first
+        else:
+            yield from group
+
+
+def _source(image: Token) -> str:
+    return str(image.attrs["src"])
+
+
+def _offset(token: Token) -> int:
+    return token.map[0] if token.map else 0
+
+
+def _short(url: str) -> str:
+    return url if len(url) <= 80 else f"{url[:79]}…"
+
+
+# --- the grammar ----------------------------------------------------------------------------------
+
+
+@cache
+def _grammar() -> MarkdownIt:
+    """CommonMark's text with ~~strikethrough~~; nesting keeps markdown-it's own low limit, for links recurse."""
+    grammar = AsWritten()
+    grammar.inline = _CjkFriendlyParser()
+    return grammar.configure("commonmark", {"html": False}).enable("strikethrough")
+
+
+class AsWritten(MarkdownIt):
+    """Markdown that leaves addresses as their author wrote them: we judge them ourselves, and say so."""
+
+    def validateLink(self, url: str) -> bool:  # noqa: ARG002, N802  # markdown-it's name
+        return True
+
+    def normalizeLink(self, url: str) -> str:  # noqa: N802
+        return url
+
+    def normalizeLinkText(self, link: str) -> str:  # noqa: N802
+        return link
+
+
+class _CjkFriendlyParser(ParserInline):
+    def parse(self, src: str, md: MarkdownIt, env: EnvType, tokens: list[Token]) -> list[Token]:
+        state = _CjkFriendlyState(src, md, env, tokens)
+        self.tokenize(state)
+        for rule in self.ruler2.getRules(""):
+            rule(state)
+        return state.tokens
+
+
+class _CjkFriendlyState(StateInline):
+    """Emphasis beside Chinese punctuation, which CommonMark leaves literal, and tokens that know their line."""
+
+    def __init__(self, src: str, md: MarkdownIt, env: EnvType, outTokens: list[Token]) -> None:  # noqa: N803
+        super().__init__(src, md, env, outTokens)
+        self.line_ends = [match.start() for match in re.finditer("\n", src)]
+
+    def push(self, ttype: str, tag: str, nesting: Literal[-1, 0, 1]) -> Token:
+        token = super().push(ttype, tag, nesting)
+        line = bisect(self.line_ends, self.pos)
+        token.map = [line, line]
+        return token
+
+    def scanDelims(self, start: int, canSplitWord: bool) -> Scanned:  # noqa: N802, N803
+        """CommonMark's rule of flanking, in which punctuation counts less when a CJK character is next to it."""
+        run = super().scanDelims(start, canSplitWord)
+        before = self.src[start - 1] if start else " "
+        after = self.src[start + run.length] if start + run.length < self.posMax else " "
+        if not (_is_cjk(before) or _is_cjk(after)):
+            return run
+        space_before, space_after = isWhiteSpace(ord(before)), isWhiteSpace(ord(after))
+        stop_before, stop_after = _is_punctuation(before), _is_punctuation(after)
+        left = not (
+            space_after or (stop_after and not _is_cjk(after) and not (space_before or stop_before or _is_cjk(before)))
+        )
+        right = not (
+            space_before or (stop_before and not _is_cjk(before) and not (space_after or stop_after or _is_cjk(after)))
+        )
+        return Scanned(
+            left and (canSplitWord or not right or stop_before),
+            right and (canSplitWord or not left or stop_after),
+            run.length,
+        )
+
+
+def _is_punctuation(character: str) -> bool:
+    return isMdAsciiPunct(ord(character)) or isPunctChar(character)
+
+
+_HANGUL = "\u1100-\u11ff\u3130-\u318f\ua960-\ua97f\uac00-\ud7ff"
+_CJK = (
+    "\u2e80-\u312f\u3190-\ua4cf\uf900-\ufaff\ufe10-\ufe1f\ufe30-\ufe6f\uff00-\uffef"
+    "\U0001aff0-\U0001b2ff\U0001f200-\U0001f2ff\U00020000-\U0003fffd"
+)
+
+
+def _is_cjk(character: str) -> bool:
+    return re.match(f"[{_CJK}{_HANGUL}]", character) is not None
+
+
+def _is_spaceless(character: str) -> bool:
+    """Whether lines that end in it are joined without a space; Korean is written with spaces."""
+    return re.match(f"[{_CJK}]", character) is not None

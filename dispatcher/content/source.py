@@ -1,0 +1,205 @@
+"""Finds an issue's folder and loads what is in it: a draft for each language, with every fault named at once."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from dispatcher.content.front_matter import UNPRINTABLE, Head, Value, day, language_tag, read_head
+from dispatcher.content.markdown import mark_fields, read_blocks
+from dispatcher.content.shape import shape
+from dispatcher.content.tree import Document, plain_text
+from dispatcher.errors import Fault, InputWrong, NotFound
+from dispatcher.models import Field
+
+LARGEST = 2 * 1024 * 1024  # bytes
+
+_FOLDER = re.compile(r"(?P<number>[0-9]{1,9})(?:-(?P<slug>.+))?")
+_FILE = re.compile(r"issue(?:\.(?P<language>.+))?\.md")
+_SHARED = ("number", "date", "theme", "list")  # what a translation takes over from issue.md
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An issue as written in one language; `title`, `subject` and `preheader` may hold marks."""
+
+    language: str  # BCP 47
+    path: Path
+    title: str
+    subject: str
+    preheader: str
+    date: date | None
+    theme: str | None
+    list: str | None
+    document: Document
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    number: int
+    folder: Path
+    drafts: Mapping[str, Draft]  # by language, that of issue.md first
+
+
+def find_issue(root: Path, what: str) -> Path:
+    """The folder that `what` names: 29, 029, 29-life-with-data, issues/29/ or a whole path.
+
+    NotFound says which issues there are; two folders with one number are InputWrong.
+    """
+    named = _FOLDER.fullmatch(Path(what).name)
+    is_elsewhere = len(Path(what).parts) > 1 and (root / what).resolve().parent != (root / "issues").resolve()
+    if not named or is_elsewhere:
+        raise NotFound(f"there is no issue {what!r}; {_nearby(root, 0)}")
+    number = int(named["number"])
+    same = [folder for folder in _folders(root) if _number(folder) == number]
+    if len(same) > 1:
+        remedy = f"rename or remove all but one of {', '.join(folder.name for folder in same)}"
+        raise InputWrong([Fault(path="issues", message=f"{len(same)} folders are issue {number}", remedy=remedy)])
+    for folder in same:
+        slug = _FOLDER.fullmatch(folder.name)
+        if named["slug"] is None or (slug and named["slug"] == slug["slug"]):
+            return folder
+    raise NotFound(f"there is no issue {what!r}; {_nearby(root, number)}")
+
+
+def load_issue(folder: Path, *, root: Path, default_language: str) -> Issue:
+    """Read every language of an issue. Raises InputWrong with all the faults of all its files, NotFound without any."""
+    if not (folder / "issue.md").is_file():
+        raise NotFound(f"{_relative(folder, root)} has no issue.md; write one, or run `dispatcher new`")
+    named = _FOLDER.fullmatch(folder.name)
+    faults: list[Fault] = []
+    if not named:
+        remedy = "name it as a number, such as 29 or 29-life-with-data"
+        faults.append(Fault(path=_relative(folder, root), message="the folder's name gives no number", remedy=remedy))
+    number = int(named["number"]) if named else 0
+    original = _read(folder / "issue.md", root, faults)
+    drafts: dict[str, Draft] = {}
+    for path in _files(folder):
+        is_original = path.name == "issue.md"
+        head = original if is_original else _read(path, root, faults)
+        inherited = {key: value for key, value in original.values.items() if key in _SHARED}
+        language = _language(path, head, default_language, root, faults)
+        values = {**inherited, **head.values}
+        draft = _draft(path, language, values, head, name=_relative(path, root), faults=faults)
+        _check_number(head, number, _relative(path, root), faults)
+        if language in drafts:
+            message = f"{drafts[language].path.name} is in {language} as well"
+            faults.append(Fault(path=_relative(path, root), message=message, remedy="keep one file a language"))
+        drafts[language] = draft
+    if faults:
+        raise InputWrong(sorted(faults, key=lambda fault: (fault.path, fault.line or 0)))
+    return Issue(number=number, folder=folder, drafts=drafts)
+
+
+def _folders(root: Path) -> Sequence[Path]:
+    issues = root / "issues"
+    folders = [path for path in issues.iterdir() if path.is_dir()] if issues.is_dir() else []
+    return sorted((path for path in folders if _FOLDER.fullmatch(path.name)), key=lambda path: (_number(path), path))
+
+
+def _number(folder: Path) -> int:
+    named = _FOLDER.fullmatch(folder.name)
+    return int(named["number"]) if named else 0
+
+
+def _nearby(root: Path, number: int) -> str:
+    folders = _folders(root)
+    if not folders:
+        return f"there are none in {root / 'issues'}"
+    nearest = sorted(folders, key=lambda folder: abs(_number(folder) - number))[:5] if number else folders[-5:]
+    return f"issues/ has {', '.join(sorted((folder.name for folder in nearest), key=lambda name: (len(name), name)))}"
+
+
+def _files(folder: Path) -> Sequence[Path]:
+    """issue.md first."""
+    paths = [path for path in folder.iterdir() if _FILE.fullmatch(path.name)]
+    return sorted(paths, key=lambda path: (path.name != "issue.md", path.name))
+
+
+def _relative(path: Path, root: Path) -> str:
+    path, root = path.resolve(), root.resolve()
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+
+
+def _read(path: Path, root: Path, faults: list[Fault]) -> Head:
+    """The file split into front matter and Markdown; an empty one if its bytes are no text."""
+    name = _relative(path, root)
+    text, fault = _text(path, name)
+    if fault:
+        faults.append(fault)
+    return read_head(text, path=name, faults=faults)
+
+
+def _text(path: Path, name: str) -> tuple[str, Fault | None]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+    except OSError as error:
+        return "", Fault(path=name, message=f"the file cannot be read: {error.strerror}", remedy="make it readable")
+    if len(content) > LARGEST:
+        return "", Fault(
+            path=name, message="the file is larger than 2 MB", remedy="keep pictures in files of their own"
+        )
+    try:
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        message = f"byte {error.start} is not UTF-8"
+        return "", Fault(path=name, line=line, message=message, remedy="save the file as UTF-8")
+    if found := UNPRINTABLE.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        message = f"there is a control character, U+{ord(found[0]):04X}"
+        return "", Fault(path=name, line=line, message=message, remedy="remove it")
+    return text, None
+
+
+def _language(path: Path, head: Head, default: str, root: Path, faults: list[Fault]) -> str:
+    """The language of a draft: its file's, the front matter's, or the newsletter's."""
+    name = _FILE.fullmatch(path.name)
+    suffix = name["language"] if name else None
+    given = head.values.get("language")
+    written = language_tag(given.text) if given else None
+    if suffix is None:
+        return written or language_tag(default) or default
+    language = language_tag(suffix)
+    if language is None:
+        message, remedy = f"{suffix} is not a language", "name the file issue.LANGUAGE.md, such as issue.zh.md"
+        faults.append(Fault(path=_relative(path, root), message=message, remedy=remedy))
+    elif given and written != language:
+        message, remedy = f"language is {given.text}, the file's name says {suffix}", "remove the line"
+        faults.append(Fault(path=_relative(path, root), line=given.line, message=message, remedy=remedy))
+    return language or suffix
+
+
+def _check_number(head: Head, number: int, path: str, faults: list[Fault]) -> None:
+    given = head.values.get("number")
+    if given and int(given.text) != number:
+        message, remedy = f"number is {given.text}, the folder says {number}", "remove the line, or rename the folder"
+        faults.append(Fault(path=path, line=given.line, message=message, remedy=remedy))
+
+
+def _draft(
+    path: Path, language: str, values: Mapping[str, Value], head: Head, *, name: str, faults: list[Fault]
+) -> Draft:
+    fields: list[Field] = []
+    title, subject, preheader = (
+        mark_fields(value.text, fields=fields, faults=faults, path=name, first_line=value.line) if value else ""
+        for value in map(values.get, ("title", "subject", "preheader"))
+    )
+    blocks = read_blocks(head.body, fields=fields, faults=faults, path=name, first_line=head.body_line)
+    document = shape(blocks, title=title, fields=fields, faults=faults, path=name)
+    title = title or " ".join(plain_text(document.title).split())
+    return Draft(
+        language=language,
+        path=path,
+        title=title,
+        subject=subject or title,
+        preheader=preheader,
+        date=day(values["date"].text) if "date" in values else None,
+        theme=values["theme"].text if "theme" in values else None,
+        list=values["list"].text if "list" in values else None,
+        document=document,
+        fields=tuple(fields),
+    )

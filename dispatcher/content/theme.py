@@ -1,0 +1,163 @@
+"""Finds a theme's files, reads its strings in a language, and renders its templates in a sandbox."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from jinja2 import (
+    Environment,
+    FunctionLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    UndefinedError,
+)
+from jinja2.loaders import split_template_path
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from dispatcher.content.personal import mark
+from dispatcher.errors import Fault, InputWrong
+from dispatcher.models import Field
+
+Strings = Mapping[str, str]
+
+NEEDED = frozenset({"labelled", "picture"})  # what the text part's own words are made with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Theme:
+    """The folders in which a theme's files are looked for, the newsletter's own before the packaged ones."""
+
+    name: str
+    newsletter: Path
+    folders: tuple[Path, ...]
+
+
+def find_theme(name: str, newsletter_folder: Path) -> Theme:
+    """The theme of that name; a file the newsletter keeps in `templates/` wins over the packaged one."""
+    newsletter = newsletter_folder.resolve()
+    own, packaged = newsletter / "templates", _packaged_themes().resolve()
+    known = {path.parent.name for root in (own, packaged) for path in root.glob("*/issue.mjml")}
+    if name not in known:
+        remedy = f"the themes are {', '.join(sorted(known))}"
+        raise InputWrong([Fault(path=f"templates/{name}", message=f"there is no theme {name!r}", remedy=remedy)])
+    folders = dict.fromkeys((own / name, own, packaged / name))
+    return Theme(name=name, newsletter=newsletter, folders=tuple(folder for folder in folders if folder.is_dir()))
+
+
+def _packaged_themes() -> Path:
+    installed = Path(str(resources.files("dispatcher"))) / "templates"
+    return installed if installed.is_dir() else installed.parents[1] / "templates"
+
+
+def read_strings(theme: Theme, language: str) -> Strings:
+    """What the theme says in a language; what `zh-Hant-TW` lacks comes from `zh-Hant`, `zh` and `en`."""
+    subtags = language.split("-")
+    chain = ["en", *("-".join(subtags[:length]) for length in range(1, len(subtags) + 1))]
+    strings: dict[str, str] = {}
+    for tag in dict.fromkeys(chain):
+        for folder in reversed(theme.folders):
+            if (path := folder / "strings" / f"{tag}.toml").is_file():
+                strings |= _strings_in(path, theme)
+    if lacking := sorted(NEEDED - strings.keys()):
+        english = _shown(theme.folders[0] / "strings" / "en.toml", theme)
+        raise InputWrong([Fault(path=english, message=f"it lacks {', '.join(lacking)}", remedy="add it")])
+    return strings
+
+
+def _strings_in(path: Path, theme: Theme) -> Strings:
+    shown = _shown(path, theme)
+    try:
+        strings = tomllib.loads(_read(path, theme))
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        remedy = 'write lines like unsubscribe = "Unsubscribe"'
+        fault = Fault(path=shown, line=int(line[1]) if line else None, message=f"not TOML: {error}", remedy=remedy)
+        raise InputWrong([fault]) from error
+    faults = [
+        Fault(path=shown, message=f"{name} is not a text", remedy="put it in quotes")
+        for name, value in strings.items()
+        if not isinstance(value, str)
+    ]
+    if faults:
+        raise InputWrong(faults)
+    return strings
+
+
+def open_environment(theme: Theme, *, into: list[Field], **values: Any) -> ImmutableSandboxedEnvironment:
+    """Jinja over the theme's files; `values` are seen everywhere, and personal fields are appended to `into`."""
+
+    def load(name: str) -> tuple[str, str, None] | None:
+        path = _file(theme, name)
+        if path is None:
+            return None
+        return mark(_read(path, theme), into=into, path=_shown(path, theme), personal_only=True), str(path), None
+
+    environment = ImmutableSandboxedEnvironment(
+        loader=FunctionLoader(load),
+        autoescape=lambda name: name is not None and name.endswith(".mjml"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(values)
+    return environment
+
+
+def _file(theme: Theme, name: str) -> Path | None:
+    places = (folder.joinpath(*split_template_path(name)) for folder in theme.folders)
+    return next((place for place in places if place.is_file()), None)
+
+
+def _read(path: Path, theme: Theme) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        fault = Fault(path=_shown(path, theme), message="this is not UTF-8", remedy="save it as UTF-8")
+        raise InputWrong([fault]) from error
+
+
+def _shown(path: Path, theme: Theme) -> str:
+    """The path as an editor in the newsletter's folder would type it."""
+    return str(path.relative_to(theme.newsletter) if path.is_relative_to(theme.newsletter) else path)
+
+
+def render(environment: Environment, template: str, theme: Theme) -> str:
+    """The template filled in; InputWrong with file and line for whatever its author can put right."""
+    try:
+        return environment.get_template(template).render()
+    except TemplateNotFound as error:
+        path = _shown(theme.folders[0] / (error.name or template), theme)
+        fault = Fault(path=path, message=f"theme {theme.name!r} lacks this file", remedy="add it")
+        raise InputWrong([fault]) from error
+    except TemplateSyntaxError as error:
+        path = _shown(Path(error.filename or template), theme)
+        message = (error.message or "the syntax is wrong").rstrip(".")
+        raise InputWrong([Fault(path=path, line=error.lineno, message=message, remedy="put it right")]) from error
+    except (TemplateError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        place = _innermost(error.__traceback__, theme)
+        if place is None:
+            raise
+        path, line = place
+        what = "unknown template variable: " if isinstance(error, UndefinedError) else ""
+        remedy = "see the default theme for what there is"
+        raise InputWrong([Fault(path=path, line=line, message=f"{what}{error}", remedy=remedy)]) from error
+
+
+def _innermost(trace: TracebackType | None, theme: Theme) -> tuple[str, int] | None:
+    """File and line of the innermost template frame; None when our own code failed further in."""
+    place = None
+    while trace is not None:
+        path = Path(trace.tb_frame.f_code.co_filename)
+        if any(path.is_relative_to(folder) for folder in theme.folders):
+            place = _shown(path, theme), trace.tb_lineno
+        elif str(trace.tb_frame.f_globals.get("__name__", "")).startswith("dispatcher."):
+            place = None
+        trace = trace.tb_next
+    return place

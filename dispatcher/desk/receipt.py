@@ -1,0 +1,57 @@
+"""Writes and reads issues/29/receipt.json: that, when and as what an issue was sent; no addresses; meant for git."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from dispatcher.errors import LedgerFailed, NotPermitted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    issue: int
+    ledger: str  # the database's instance and the mailing's number in it
+    first_handed_over_at: datetime
+    updated_at: datetime
+    content_hash: str
+    editions: Mapping[str, str]  # language: content hash
+    lists: tuple[str, ...]
+    counts: Mapping[str, int]  # by state
+
+
+def require_known(path: Path, *, instance: str, issue: int) -> None:
+    """Raises NotPermitted if the issue was sent by another database."""
+    try:
+        ledger = json.loads(path.read_text(encoding="utf-8"))["ledger"]
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NotPermitted(f"{path}: the receipt cannot be read; restore it from git") from error
+    if str(ledger).partition("/")[0] != instance:
+        raise NotPermitted(f"{path}: this database did not send issue {issue}; use the one that did")
+
+
+def write_receipt(path: Path, receipt: Receipt) -> None:
+    """Replaces the receipt whole. Raises LedgerFailed."""
+    shown = {
+        "issue": receipt.issue,
+        "ledger": receipt.ledger,
+        "first_handed_over_at": receipt.first_handed_over_at.isoformat(timespec="seconds"),
+        "updated_at": receipt.updated_at.isoformat(timespec="seconds"),
+        "content_hash": receipt.content_hash,
+        "editions": dict(receipt.editions),
+        "lists": list(receipt.lists),
+        "counts": dict(receipt.counts),
+    }
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise LedgerFailed(f"{path}: {error.strerror}; the receipt must be written before mail goes out") from error

@@ -1,0 +1,104 @@
+"""Talks with the editor during a send: sentences, the confirmation, progress with rate and time left."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from dispatcher.models import Outcome, State
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+Report = Callable[[Outcome], None]
+
+
+def say(sentence: str) -> None:
+    """A sentence of the report."""
+    print(sentence, flush=True)
+
+
+def note(sentence: str) -> None:
+    """A sentence beside the report."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def is_attended() -> bool:
+    """Whether somebody sits at a terminal and can answer."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def confirm(question: str, expected: str) -> bool:
+    """Asks the editor to type what is expected."""
+    try:
+        return input(question).strip() == expected
+    except EOFError:
+        return False
+
+
+def spoken_time(seconds: float) -> str:
+    """`45 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def spoken_counts(counts: Counter[State]) -> str:
+    """`200 sent, 1 refused`, in the order of the states' importance to the editor."""
+    order = (State.SENT, State.REFUSED, State.SKIPPED, State.IN_DOUBT, State.DEFERRED, State.QUEUED, State.SENDING)
+    return ", ".join(f"{counts[state]:,} {state.replace('_', ' ')}" for state in order if counts[state]) or "nobody"
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Report]:
+    """Shows how a send goes: a bar on a terminal, a line now and then elsewhere."""
+    if sys.stderr.isatty():
+        with _bar(total) as report:
+            yield report
+    else:
+        yield _lines(total)
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Report]:
+    from rich.console import Console  # noqa: PLC0415  only where there is a terminal to draw on
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:>8}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[tally]}"),
+    )
+    counts: Counter[State] = Counter()
+    begun = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("sending", total=total, rate="", tally="")
+
+        def report(outcome: Outcome) -> None:
+            counts[outcome.state] += 1
+            done = counts.total() - counts[State.QUEUED]
+            rate = f"{done / max(time.monotonic() - begun, 0.001):,.0f}/s"
+            bar.update(task, completed=done, rate=rate, tally=spoken_counts(counts))
+
+        yield report
+
+
+def _lines(total: int) -> Report:
+    counts: Counter[State] = Counter()
+    begun = last = time.monotonic()
+
+    def report(outcome: Outcome) -> None:
+        nonlocal last
+        counts[outcome.state] += 1
+        now = time.monotonic()
+        if now - last >= _SECONDS_BETWEEN_LINES:
+            last = now
+            done = counts.total() - counts[State.QUEUED]
+            rate = done / (now - begun)
+            left = spoken_time((total - done) / rate) if rate else "unknown"
+            note(f"{done:,} of {total:,} ({rate:,.0f}/s, {left} left): {spoken_counts(counts)}")
+
+    return report

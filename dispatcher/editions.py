@@ -1,0 +1,148 @@
+"""Makes an issue's editions, freezes them, and checks that every reader's fields fill them."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dispatcher.audience.language import best_match
+from dispatcher.config import Settings
+from dispatcher.content.compose import compose
+from dispatcher.content.frozen import content_hash, freeze_edition, picture_names, thaw_edition
+from dispatcher.content.merge import Unfilled, attributes_used
+from dispatcher.content.message import Skeleton, build_message, make_skeleton
+from dispatcher.content.source import Issue
+from dispatcher.content.theme import find_theme
+from dispatcher.errors import Fault, InputWrong
+from dispatcher.models import Edition, Field, Subscriber
+from dispatcher.newsletter import letterhead, sample_copy
+from dispatcher.storage.database import Database
+from dispatcher.storage.mailings import FrozenEdition, editions_of, find_picture, representatives
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Editions:
+    """An issue's editions, one a language, that of issue.md first."""
+
+    number: int
+    default_language: str
+    by_language: Mapping[str, Edition]
+
+    def language_for(self, wanted: str | None) -> str:
+        return best_match(wanted, list(self.by_language), self.default_language)
+
+    @property
+    def frozen(self) -> list[FrozenEdition]:
+        frozen = ((language, freeze_edition(edition)) for language, edition in self.by_language.items())
+        return [FrozenEdition(language=each, content_hash=content_hash(text), frozen=text) for each, text in frozen]
+
+    @property
+    def content_hash(self) -> str:
+        """Of all editions together."""
+        return hashlib.sha256("".join(each.content_hash for each in self.frozen).encode()).hexdigest()
+
+
+def compose_editions(issue: Issue, settings: Settings, *, label_missing: bool = False) -> Editions:
+    """Renders every language of the issue. Raises InputWrong with the faults of all of them."""
+    made: dict[str, Edition] = {}
+    faults: list[Fault] = []
+    for language, draft in issue.drafts.items():
+        try:
+            made[language] = compose(
+                draft,
+                number=issue.number,
+                folder=issue.folder,
+                theme=find_theme(draft.theme or settings.theme, settings.folder),
+                letterhead=letterhead(settings),
+                label_missing=label_missing,
+            )
+            make_skeleton(made[language])
+        except InputWrong as error:
+            faults += error.faults
+    if faults:
+        raise InputWrong(list(dict.fromkeys(faults)))
+    return Editions(number=issue.number, default_language=next(iter(made)), by_language=made)
+
+
+def thaw_editions(database: Database, mailing_id: int) -> tuple[Editions, dict[int, str]]:
+    """The editions as they were frozen, and the language of each by its id."""
+    made: dict[str, Edition] = {}
+    languages: dict[int, str] = {}
+    for edition_id, each in editions_of(database, mailing_id).items():
+        pictures = {name: (find_picture(database, name) or ("", b""))[1] for name in picture_names(each.frozen)}
+        made[each.language] = thaw_edition(each.frozen, pictures)
+        languages[edition_id] = each.language
+    first = next(iter(made))
+    return Editions(number=made[first].number, default_language=first, by_language=made), languages
+
+
+def check_fields(
+    database: Database,
+    settings: Settings,
+    editions: Editions,
+    list_name: str,
+    languages: Mapping[str, Sequence[str | None]],
+) -> None:
+    """Merges one reader for each combination of what an edition looks at; raises InputWrong if a field is missing.
+
+    `languages` maps an edition's language to those of the readers who get it.
+    """
+    faults: list[Fault] = []
+    for language, spoken in languages.items():
+        edition = editions.by_language[language]
+        skeleton = make_skeleton(edition)
+        missing: dict[str, int] = {}
+        for reader, people in representatives(database, list_name, spoken, attributes_used(edition.fields)):
+            if (problem := _trial(settings, skeleton, reader)) is not None:
+                missing[problem] = missing.get(problem, 0) + people
+        faults += [_fault(problem, people, edition.fields, list_name) for problem, people in missing.items()]
+    if faults:
+        raise InputWrong(faults)
+
+
+def source_hashes(folder: Path, root: Path) -> dict[str, str]:
+    """SHA-256 of every file that an issue and its theme are made of, by its path in the newsletter's folder."""
+    files = [*folder.rglob("*"), *(root / "templates").rglob("*")]
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(files)
+        if path.is_file() and path.name != "receipt.json" and not path.name.startswith(".")
+    }
+
+
+def manifest(editions: Editions) -> str:
+    """Hashes of all editions and pictures, as JSON."""
+    shown = {
+        "issue": editions.number,
+        "content_hash": editions.content_hash,
+        "editions": {each.language: each.content_hash for each in editions.frozen},
+        "pictures": sorted({picture.name for each in editions.by_language.values() for picture in each.pictures}),
+    }
+    return json.dumps(shown, indent=2) + "\n"
+
+
+def _trial(settings: Settings, skeleton: Skeleton, reader: Subscriber) -> str | None:
+    copy = sample_copy(
+        settings, reader, to=reader.email, message_id="trial@localhost", date=datetime(2000, 1, 1, tzinfo=UTC)
+    )
+    try:
+        built = build_message(skeleton, copy)
+    except ValueError as error:
+        return str(error)
+    return built.reason if isinstance(built, Unfilled) else None
+
+
+def _fault(problem: str, people: int, fields: Sequence[Field], list_name: str) -> Fault:
+    name = problem.removeprefix("field ").removesuffix(" missing")
+    field = next((each for each in fields if name in each.source), fields[0])
+    who = "1 reader" if people == 1 else f"{people} readers"
+    if name == problem:
+        return Fault(path=field.path, line=field.line, message=f"{problem} ({who} of {list_name})", remedy="correct it")
+    return Fault(
+        path=field.path,
+        line=field.line,
+        message=f"{field.source}: {who} of {list_name} have no {name}",
+        remedy=f'add it to the list, or write {{{{ subscriber.{name} | default("…") }}}}',
+    )

@@ -1,0 +1,142 @@
+"""Opens a newsletter: its settings, database, keys and relay, and the addresses that its messages carry."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parseaddr
+from urllib.parse import quote
+
+from dispatcher.audience.lists import STAGING
+from dispatcher.config import Settings, is_loopback
+from dispatcher.content.message import Copy
+from dispatcher.delivery.relay import MaildirRelay, Relay, SmtpRelay, read_relay
+from dispatcher.models import Delivery, Kind, Letterhead, Subscriber
+from dispatcher.storage.database import Database, open_database
+from dispatcher.tokens import (
+    SAMPLE,
+    Keyring,
+    LeaveToken,
+    ReturnToken,
+    ViewToken,
+    load_secrets,
+    sign_leave,
+    sign_return,
+    sign_view,
+)
+
+# What a trial uses while a setting is not made; a live run insists on its own.
+_UNSET_SENDER = "Newsletter <newsletter@localhost.invalid>"
+_UNSET_BASE_URL = "http://127.0.0.1:8029"  # where `dispatcher serve` listens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newsletter:
+    """A newsletter with everything open that sending or serving it needs."""
+
+    settings: Settings
+    database: Database
+    keyring: Keyring
+    relay: Relay
+
+
+@contextmanager
+def open_newsletter(settings: Settings) -> Iterator[Newsletter]:
+    """Raises SettingsWrong, LedgerFailed."""
+    relay = read_relay(settings.relay, folder=settings.folder, password=settings.relay_password)
+    secrets = load_secrets(settings.secrets, settings.folder / "dispatcher.key")
+    database = open_database(settings.database, settings.folder)
+    try:
+        keyring = Keyring(secrets=secrets, instance=database.instance)
+        yield Newsletter(settings=settings, database=database, keyring=keyring, relay=relay)
+    finally:
+        database.close()
+
+
+def base_url(settings: Settings) -> str:
+    """Where readers reach `dispatcher serve`, without a slash at the end."""
+    return (settings.base_url or _UNSET_BASE_URL).rstrip("/")
+
+
+def sender_address(settings: Settings) -> str:
+    return parseaddr(settings.sender or _UNSET_SENDER)[1]
+
+
+def letterhead(settings: Settings) -> Letterhead:
+    return Letterhead(
+        newsletter=settings.name or settings.folder.name,
+        sender=settings.sender or _UNSET_SENDER,
+        reply_to=settings.reply_to,
+        postal_address=settings.postal_address,
+        base_url=base_url(settings),
+        inline_pictures=settings.pictures == "inline",
+    )
+
+
+def kind_of(relay: Relay, list_name: str) -> Kind:
+    """A run over a relay other than a Maildir to a list other than staging is live."""
+    if list_name == STAGING:
+        return Kind.STAGING
+    return Kind.MAILDIR if isinstance(relay, MaildirRelay) else Kind.LIVE
+
+
+def stays_here(relay: Relay) -> bool:
+    """Whether mail handed to this relay cannot leave the machine by the hand-over itself."""
+    return not isinstance(relay, SmtpRelay) or is_loopback(relay.host)
+
+
+def copy_for(
+    newsletter: Newsletter, delivery: Delivery, *, number: int, language: str, date: datetime, mark: str
+) -> Copy:
+    """A delivery's copy, with links of its reader's own."""
+    reader = delivery.subscriber
+    token = sign_leave(
+        newsletter.keyring, LeaveToken(subscriber_id=reader.id, ref=reader.ref, list_id=delivery.list_id)
+    )
+    view = sign_view(newsletter.keyring, ViewToken(number=number, language=language))
+    return Copy(
+        to=reader.email,
+        reader=reader,
+        message_id=delivery.message_id,
+        date=date,
+        list_name=delivery.list_name,
+        unsubscribe_url=f"{base_url(newsletter.settings)}/u/{token}",
+        unsubscribe_mailto=_mailto(newsletter.settings, token),
+        view_url=f"{base_url(newsletter.settings)}/v/{view}",
+        subject_mark=mark,
+    )
+
+
+def sample_copy(settings: Settings, reader: Subscriber, *, to: str, message_id: str, date: datetime) -> Copy:
+    """A copy that belongs to nobody: its links open pages that say so and change nothing."""
+    return Copy(
+        to=to,
+        reader=reader,
+        message_id=message_id,
+        date=date,
+        list_name=settings.list,
+        unsubscribe_url=f"{base_url(settings)}/u/{SAMPLE}",
+        unsubscribe_mailto=_mailto(settings, SAMPLE),
+        view_url=f"{base_url(settings)}/v/{SAMPLE}",
+    )
+
+
+def return_path(newsletter: Newsletter, delivery: Delivery) -> str:
+    """Where a bounce of this delivery comes back to: an address of its own, or the plain sender where VERP is off."""
+    if newsletter.settings.bounce_address is None:
+        return sender_address(newsletter.settings)
+    token = ReturnToken(delivery_id=delivery.id, ref=delivery.subscriber.ref)
+    return newsletter.settings.bounce_address.replace("{token}", sign_return(newsletter.keyring, token))
+
+
+def sample_return_path(settings: Settings) -> str:
+    if settings.bounce_address is None:
+        return sender_address(settings)
+    return settings.bounce_address.replace("{token}", SAMPLE)
+
+
+def _mailto(settings: Settings, token: str) -> str:
+    if settings.bounce_address is not None:
+        return f"mailto:{quote(settings.bounce_address.replace('{token}', token), safe='@+')}?subject=unsubscribe"
+    _, address = parseaddr(settings.reply_to or settings.sender or _UNSET_SENDER)
+    return f"mailto:{quote(address, safe='@+')}?subject=unsubscribe%20{token}"

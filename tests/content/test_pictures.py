@@ -1,0 +1,150 @@
+"""Pictures: what is loaded, what is refused, and how the editor hears of it."""
+
+import hashlib
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from dispatcher.content.pictures import MAX_BYTES, Unusable, load_picture, place_pictures, read_picture
+from dispatcher.content.tree import Figure, Items, Quotation
+from tests.content.trees import document, figure, story
+
+
+def drawn(kind: str = "PNG", size: tuple[int, int] = (40, 20), mode: str = "RGB") -> bytes:
+    written = io.BytesIO()
+    Image.new(mode, size).save(written, kind)
+    return written.getvalue()
+
+
+def put(folder: Path, content: bytes, name: str = "a.png") -> str:
+    (folder / name).write_bytes(content)
+    return name
+
+
+def complaint(folder: Path, source: str) -> str:
+    read = read_picture(folder, source)
+    assert isinstance(read, Unusable)
+    assert load_picture(folder, source) is None
+    return f"{read.message}; {read.remedy}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending", "media_type"),
+    [("PNG", ".png", "image/png"), ("JPEG", ".jpg", "image/jpeg"), ("GIF", ".gif", "image/gif")],
+)
+def test_a_picture_is_named_after_its_content_and_typed_by_it(
+    tmp_path: Path, kind: str, ending: str, media_type: str
+) -> None:
+    content = drawn(kind)
+    picture = load_picture(tmp_path, put(tmp_path, content, "misleading.txt"))
+    assert picture is not None
+    assert picture.name == hashlib.sha256(content).hexdigest()[:20] + ending
+    assert (picture.media_type, picture.width, picture.height) == (media_type, 40, 20)
+    assert picture.content == content
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("PNG", "RGB"), ("PNG", "P"), ("PNG", "1"), ("PNG", "I;16"), ("JPEG", "CMYK"), ("GIF", "P")]
+)
+def test_a_wide_picture_is_scaled_to_1280_the_same_each_time(tmp_path: Path, kind: str, mode: str) -> None:
+    source = put(tmp_path, drawn(kind, (2560, 200), mode))
+    picture = load_picture(tmp_path, source)
+    assert picture is not None
+    assert (picture.width, picture.height) == (1280, 100)
+    assert Image.open(io.BytesIO(picture.content)).size == (1280, 100)
+    assert load_picture(tmp_path, source) == picture
+
+
+def test_a_photograph_held_sideways_is_set_upright(tmp_path: Path) -> None:
+    written, turned = io.BytesIO(), Image.Exif()
+    turned[0x0112] = 6
+    Image.new("RGB", (40, 20)).save(written, "JPEG", exif=turned)
+    picture = load_picture(tmp_path, put(tmp_path, written.getvalue()))
+    assert picture is not None
+    assert (picture.width, picture.height) == (20, 40)
+
+
+def test_an_animation_keeps_its_frames(tmp_path: Path) -> None:
+    written = io.BytesIO()
+    frames = [Image.new("P", (1500, 10), colour) for colour in (0, 1)]
+    frames[0].putpalette([0, 0, 0, 255, 255, 255])
+    frames[1].putpalette([0, 0, 0, 255, 255, 255])
+    frames[0].save(written, "GIF", save_all=True, append_images=frames[1:])
+    picture = load_picture(tmp_path, put(tmp_path, written.getvalue()))
+    assert picture is not None
+    assert picture.content == written.getvalue()
+
+
+def test_a_missing_picture_says_what_to_do(tmp_path: Path) -> None:
+    assert complaint(tmp_path, "img/a.png") == "image img/a.png is missing; put it beside the issue or remove it"
+
+
+def test_a_folder_is_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "img").mkdir()
+    assert "is missing" in complaint(tmp_path, "img")
+
+
+def test_nothing_outside_the_folder_is_read(tmp_path: Path) -> None:
+    issue = tmp_path / "29"
+    issue.mkdir()
+    outside = put(tmp_path, drawn(), "outside.png")
+    (issue / "link.png").symlink_to(tmp_path / outside)
+    for source in ("../outside.png", str(tmp_path / "outside.png"), "link.png"):
+        assert "lies outside the issue's folder" in complaint(issue, source)
+
+
+def test_a_link_in_a_circle_and_an_endless_name_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to(tmp_path / "a.png")
+    assert "a.png" in complaint(tmp_path, "a.png")
+    assert "cannot be read" in complaint(tmp_path, "x" * 5000)
+
+
+def test_a_picture_on_another_server_is_refused(tmp_path: Path) -> None:
+    assert "another server" in complaint(tmp_path, "https://example.org/a.png")
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "BMP", "TIFF"])
+def test_a_type_that_mail_programs_do_not_show_is_refused(tmp_path: Path, kind: str) -> None:
+    assert "is no PNG, JPEG or GIF" in complaint(tmp_path, put(tmp_path, drawn(kind)))
+
+
+def test_svg_is_refused(tmp_path: Path) -> None:
+    assert "is no PNG" in complaint(tmp_path, put(tmp_path, b"<svg xmlns='http://www.w3.org/2000/svg'/>"))
+
+
+def test_a_damaged_picture_is_told(tmp_path: Path) -> None:
+    wide = drawn(size=(200, 200), mode="RGB")
+    assert "is damaged" in complaint(tmp_path, put(tmp_path, wide[:60]))
+
+
+def test_a_picture_too_large_is_refused_unread(tmp_path: Path) -> None:
+    with (tmp_path / "a.png").open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    assert "larger than 10 MB" in complaint(tmp_path, "a.png")
+
+
+@pytest.mark.parametrize("side", [8_000, 60_000])
+def test_a_decompression_bomb_is_refused_unpacked(tmp_path: Path, side: int) -> None:
+    head = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    chunk = b"IHDR" + head
+    png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    assert complaint(tmp_path, put(tmp_path, png + b"\0\0\0\0IDAT\x35\xaf\x06\x1e"))
+
+
+def test_pictures_are_placed_wherever_figures_stand_and_faults_have_their_line(tmp_path: Path) -> None:
+    put(tmp_path, drawn())
+    good, bad = figure("a.png"), figure("b.png")
+    made = document(story(Quotation(children=(good,)), Items(items=((good,),)), bad), intro=(good,))
+    placed, faults = place_pictures(made, tmp_path)
+    quotation, items, missing = placed.sections[0].stories[0].body
+    found = [placed.intro[0], quotation.children[0], items.items[0][0]]  # type: ignore[union-attr]
+    assert all(isinstance(block, Figure) and block.picture for block in found)
+    assert isinstance(missing, Figure)
+    assert missing.picture is None
+    assert [str(fault) for fault in faults] == [
+        "issues/29/issue.md:14: image b.png is missing; put it beside the issue or remove it"
+    ]
