@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -93,11 +94,11 @@ def check_fields(
     for language, spoken in languages.items():
         edition = editions.by_language[language]
         skeleton = make_skeleton(edition)
-        missing: dict[str, int] = {}
+        unfilled: Counter[Unfilled] = Counter()
         for reader, people in representatives(database, list_name, spoken, attributes_used(edition.fields)):
             if (problem := _trial(settings, skeleton, reader)) is not None:
-                missing[problem] = missing.get(problem, 0) + people
-        faults += [_fault(problem, people, edition.fields, list_name) for problem, people in missing.items()]
+                unfilled[problem] += people
+        faults += [_fault(problem, people, edition.fields, list_name) for problem, people in unfilled.items()]
     if faults:
         raise InputWrong(faults)
 
@@ -123,26 +124,25 @@ def manifest(editions: Editions) -> str:
     return json.dumps(shown, indent=2) + "\n"
 
 
-def _trial(settings: Settings, skeleton: Skeleton, reader: Subscriber) -> str | None:
+def _trial(settings: Settings, skeleton: Skeleton, reader: Subscriber) -> Unfilled | None:
     copy = sample_copy(
         settings, reader, to=reader.email, message_id="trial@localhost", date=datetime(2000, 1, 1, tzinfo=UTC)
     )
     try:
         built = build_message(skeleton, copy)
     except ValueError as error:
-        return str(error)
-    return built.reason if isinstance(built, Unfilled) else None
+        return Unfilled(reason=str(error))
+    return built if isinstance(built, Unfilled) else None
 
 
-def _fault(problem: str, people: int, fields: Sequence[Field], list_name: str) -> Fault:
-    name = problem.removeprefix("field ").removesuffix(" missing")
-    field = next((each for each in fields if name in each.source), fields[0])
-    who = "1 reader" if people == 1 else f"{people} readers"
-    if name == problem:
-        return Fault(path=field.path, line=field.line, message=f"{problem} ({who} of {list_name})", remedy="correct it")
+def _fault(problem: Unfilled, people: int, fields: Sequence[Field], list_name: str) -> Fault:
+    who = f"1 reader of {list_name} has" if people == 1 else f"{people:,} readers of {list_name} have"
+    field = next((each for each in fields if problem.field and problem.field in each.source), fields[0])
+    if problem.field is None:
+        return Fault(path=field.path, line=field.line, message=f"{problem.reason}: {who} such", remedy="correct them")
     return Fault(
         path=field.path,
         line=field.line,
-        message=f"{field.source}: {who} of {list_name} have no {name}",
-        remedy=f'add it to the list, or write {{{{ subscriber.{name} | default("…") }}}}',
+        message=f"{who} no {problem.field}, which {field.source} prints",
+        remedy=f'add it to the list, or write {{{{ subscriber.{problem.field} | default("…") }}}}',
     )

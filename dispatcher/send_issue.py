@@ -9,7 +9,7 @@ from dispatcher.audience.lists import bring_up_to_date
 from dispatcher.config import require_live
 from dispatcher.content.merge import Unfilled
 from dispatcher.content.message import build_message, make_skeleton
-from dispatcher.content.source import find_issue, load_issue
+from dispatcher.content.source import find_issue, issue_number, load_issue
 from dispatcher.delivery.engine import Build, Terms, recover
 from dispatcher.delivery.line import Parcel
 from dispatcher.delivery.relay import MaildirRelay
@@ -88,7 +88,7 @@ def send_issue(newsletter: Newsletter, order: Order) -> int:
 def _mailing(newsletter: Newsletter, order: Order, folder: Path) -> Mailing:
     """The mailing to go on with, or a new one: loaded, checked, confirmed, frozen and enqueued."""
     settings, database = newsletter.settings, newsletter.database
-    number = int(folder.name.partition("-")[0])
+    number = issue_number(folder)
     kind = kind_of(newsletter.relay, order.list_name or "")
     earlier = find_mailing(database, number, kind) if kind is not Kind.STAGING else None
     if kind is Kind.LIVE:

@@ -82,6 +82,7 @@ def check_value(what: str, value: str) -> None:
 
 
 def _person(line: int, cells: dict[str, str]) -> Person:
+    cells = {column: _unquoted(cell) for column, cell in cells.items()}
     email = cells.pop("email").strip()
     if not email:
         raise ValueError("the email is missing")
@@ -102,6 +103,11 @@ def _person(line: int, cells: dict[str, str]) -> Person:
         language=language,
         attributes=values,
     )
+
+
+def _unquoted(cell: str) -> str:
+    """The cell without the apostrophe that our own export puts before what a spreadsheet would take for a formula."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in {"=", "+", "-", "@", "'"} else cell
 
 
 def _rows(path: Path, shown: str) -> Iterator[tuple[int, list[str]]]:

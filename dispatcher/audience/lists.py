@@ -11,7 +11,15 @@ from dispatcher.audience.language import is_tag
 from dispatcher.errors import Fault, InputWrong, NotFound
 from dispatcher.storage.database import Database
 from dispatcher.storage.imports import Changes, Incoming, Person, TooManyVanished, apply_import
-from dispatcher.storage.subscribers import file_hash, find_list, lists, membership_state
+from dispatcher.storage.subscribers import (
+    Dossier,
+    dossier,
+    file_hash,
+    find_list,
+    lists,
+    membership_state,
+    unsubscribe,
+)
 
 STAGING = "staging"
 _NAME = re.compile(r"[\w][\w.-]{0,63}")
@@ -99,6 +107,28 @@ def add_person(  # noqa: D417
     if changes.stayed_away:
         raise InputWrong([Fault(path=email, message="left every list", remedy="only the reader himself can return")])
     return changes
+
+
+def find_person(database: Database, address: str) -> Dossier:
+    """Everything known about the person with this address. Raises NotFound."""
+    try:
+        person = dossier(database, read_address(address).key)
+    except ValueError as error:
+        raise NotFound(f"{address}: {error}") from error
+    if person is None:
+        raise NotFound(f"{address}: nobody has this address")
+    return person
+
+
+def take_off(database: Database, address: str, list_name: str | None) -> list[str]:
+    """Unsubscribes a person from one list, or from all. Returns the lists left. Raises NotFound."""
+    person = find_person(database, address)
+    if list_name is None:
+        return unsubscribe(database, person.id, list_id=None, channel="operator")
+    list_id = find_list(database, list_name)
+    if list_id is None or list_name not in {each.list_name for each in person.memberships}:
+        raise NotFound(f"{address}: is not on a list {list_name!r}")
+    return unsubscribe(database, person.id, list_id=list_id, channel="operator")
 
 
 def _import(

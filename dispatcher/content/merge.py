@@ -40,9 +40,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unfilled:
-    """What kept a reader's fields from filling a part."""
+    """What kept a reader's fields from filling a part; `field` is missing, or is no URL where one stands."""
 
     reason: str
+    field: str | None = None
+    needs_url: bool = False
 
 
 def prepare(marked: str, fields: Sequence[Field], context: Context) -> Part:
@@ -71,7 +73,7 @@ def fill(part: Part, values: Mapping[str, object]) -> list[int | str] | Unfilled
     try:
         rendered = part.template.render(values)
     except _MissingError as error:
-        return Unfilled(reason=f"field {error} missing")
+        return Unfilled(reason=f"field {error} missing", field=str(error), needs_url=error.needs_url)
     except _BadValueError as error:
         return Unfilled(reason=str(error))
     return list(_split(rendered))
@@ -181,6 +183,8 @@ class _Reader:
 class _MissingError(Exception):
     """A field without a value was printed; its text is the field's name."""
 
+    needs_url = False
+
 
 class _BadValueError(Exception):
     """A value that cannot be written where it stands."""
@@ -219,7 +223,11 @@ def _in_url(value: object) -> str:
 
 
 def _whole_url(value: object) -> str:
-    url = str(value).strip()
+    try:
+        url = str(value).strip()
+    except _MissingError as error:
+        error.needs_url = True
+        raise
     try:
         parts = urlsplit(url)
         hostname = parts.hostname
@@ -236,5 +244,3 @@ def _own_list(value: object) -> Sequence[object]:
     if not isinstance(value, list | tuple) or len(value) > _MOST_ITEMS:
         raise _BadValueError(f"a for needs a reader's own list of at most {_MOST_ITEMS} items")
     return value
-
-

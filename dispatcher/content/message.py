@@ -1,7 +1,7 @@
 """Builds the message of one reader as bytes: headers by hand, bodies joined from pieces encoded once per edition."""
 
 import hashlib
-from collections.abc import Callable
+from base64 import encodebytes
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parseaddr
@@ -90,22 +90,20 @@ def merged_text(skeleton: Skeleton, reader: Subscriber, *, unsubscribe_url: str,
     return fill_text(skeleton.text, reader_values(reader, unsubscribe_url=unsubscribe_url, view_url=view_url))
 
 
-def neutral(fill_for: Callable[[Subscriber], str | Unfilled], language: str) -> str:
-    """A part with nobody's data in it: a field without a default shows its own name in brackets."""
+def neutral_reader(skeleton: Skeleton, language: str) -> Subscriber:
+    """Nobody: a reader without data, for whom a field without a default shows its own name in brackets."""
     shown: dict[str, str] = {}
-    for _ in range(100):
+    while True:
         nobody = Subscriber(
             id=0, ref=0, email="reader@example.org", name=shown.get("name"), language=language, attributes=shown
         )
-        filled = fill_for(nobody)
-        if isinstance(filled, str):
-            return filled
-        missing = filled.reason.removeprefix("field ").removesuffix(" missing")
-        if missing in shown or missing == filled.reason:
-            shown[missing] = "https://example.org/"
-        else:
-            shown[missing] = f"[{missing}]"
-    return ""
+        values = reader_values(nobody, unsubscribe_url="", view_url="")
+        parts = (fill(part, values) for part in (skeleton.subject, skeleton.text, skeleton.html))
+        unfilled = next((each for each in parts if isinstance(each, Unfilled)), None)
+        if unfilled is None or unfilled.field is None or unfilled.field in shown:
+            return nobody
+        # A link's whole address has to be one; a bracketed name would not do there.
+        shown[unfilled.field] = "https://example.org/" if unfilled.needs_url else f"[{unfilled.field}]"
 
 
 def _header(skeleton: Skeleton, copy: Copy, subject: str) -> bytes:
@@ -146,14 +144,12 @@ def _html_part(skeleton: Skeleton, body: bytes) -> bytes:
 
 
 def _part_header(media_type: str, encoded: Encoded) -> bytes:
-    return (
-        f"Content-Type: {media_type}; charset=utf-8\r\nContent-Transfer-Encoding: {encoded.name}\r\n\r\n"
-    ).encode("ascii")
+    return (f"Content-Type: {media_type}; charset=utf-8\r\nContent-Transfer-Encoding: {encoded.name}\r\n\r\n").encode(
+        "ascii"
+    )
 
 
 def _picture_part(picture: Picture, boundary: str) -> bytes:
-    from base64 import encodebytes  # noqa: PLC0415  used only where pictures travel along
-
     body = encodebytes(picture.content).replace(b"\n", b"\r\n")
     head = (
         f"--{boundary}\r\nContent-Type: {picture.media_type}\r\nContent-Transfer-Encoding: base64\r\n"

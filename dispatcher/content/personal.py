@@ -151,9 +151,17 @@ def _offences(tree: nodes.Template) -> Iterator[tuple[int, str, str]]:
     known = PERSONAL_NAMES | own | {"loop"}
     for node in tree.find_all(nodes.Node):
         if not isinstance(node, _ALLOWED_NODES):
-            yield node.lineno, f"{_spoken(node)} is not allowed in personal content", "use fields, if, for, set, filters"
+            yield (
+                node.lineno,
+                f"{_spoken(node)} is not allowed in personal content",
+                "use fields, if, for, set, filters",
+            )
         elif isinstance(node, nodes.Filter) and node.name not in ALLOWED_FILTERS:
-            yield node.lineno, f"there is no filter {node.name!r}", f"the filters are {', '.join(sorted(ALLOWED_FILTERS))}"
+            yield (
+                node.lineno,
+                f"there is no filter {node.name!r}",
+                f"the filters are {', '.join(sorted(ALLOWED_FILTERS))}",
+            )
         elif isinstance(node, nodes.Test) and node.name not in _ALLOWED_TESTS:
             yield node.lineno, f"there is no test {node.name!r}", f"the tests are {', '.join(sorted(_ALLOWED_TESTS))}"
         elif isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in known:
@@ -171,7 +179,9 @@ def _is_own_list(node: nodes.Node) -> bool:
 
 
 def _advice(name: str) -> str:
-    return "write it as subscriber.name" if name in {"name", "email", "language"} else f"did you mean subscriber.{name}?"
+    return (
+        "write it as subscriber.name" if name in {"name", "email", "language"} else f"did you mean subscriber.{name}?"
+    )
 
 
 def _spoken(node: nodes.Node) -> str:

@@ -53,7 +53,7 @@ def find_issue(root: Path, what: str) -> Path:
     if not named or is_elsewhere:
         raise NotFound(f"there is no issue {what!r}; {_nearby(root, 0)}")
     number = int(named["number"])
-    same = [folder for folder in _folders(root) if _number(folder) == number]
+    same = [folder for folder in issue_folders(root) if issue_number(folder) == number]
     if len(same) > 1:
         remedy = f"rename or remove all but one of {', '.join(folder.name for folder in same)}"
         raise InputWrong([Fault(path="issues", message=f"{len(same)} folders are issue {number}", remedy=remedy)])
@@ -93,22 +93,26 @@ def load_issue(folder: Path, *, root: Path, default_language: str) -> Issue:
     return Issue(number=number, folder=folder, drafts=drafts)
 
 
-def _folders(root: Path) -> Sequence[Path]:
+def issue_folders(root: Path) -> Sequence[Path]:
+    """Every issue's folder, in the order of their numbers."""
     issues = root / "issues"
     folders = [path for path in issues.iterdir() if path.is_dir()] if issues.is_dir() else []
-    return sorted((path for path in folders if _FOLDER.fullmatch(path.name)), key=lambda path: (_number(path), path))
+    return sorted(
+        (path for path in folders if _FOLDER.fullmatch(path.name)), key=lambda path: (issue_number(path), path)
+    )
 
 
-def _number(folder: Path) -> int:
+def issue_number(folder: Path) -> int:
+    """The number that a folder's name gives, 0 if none."""
     named = _FOLDER.fullmatch(folder.name)
     return int(named["number"]) if named else 0
 
 
 def _nearby(root: Path, number: int) -> str:
-    folders = _folders(root)
+    folders = issue_folders(root)
     if not folders:
         return f"there are none in {root / 'issues'}"
-    nearest = sorted(folders, key=lambda folder: abs(_number(folder) - number))[:5] if number else folders[-5:]
+    nearest = sorted(folders, key=lambda folder: abs(issue_number(folder) - number))[:5] if number else folders[-5:]
     return f"issues/ has {', '.join(sorted((folder.name for folder in nearest), key=lambda name: (len(name), name)))}"
 
 

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from dispatcher.models import Outcome, State
@@ -44,10 +44,10 @@ def spoken_time(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
-def spoken_counts(counts: Counter[State]) -> str:
+def spoken_counts(counts: Mapping[State, int]) -> str:
     """`200 sent, 1 refused`, in the order of the states' importance to the editor."""
     order = (State.SENT, State.REFUSED, State.SKIPPED, State.IN_DOUBT, State.DEFERRED, State.QUEUED, State.SENDING)
-    return ", ".join(f"{counts[state]:,} {state.replace('_', ' ')}" for state in order if counts[state]) or "nobody"
+    return ", ".join(f"{counts[state]:,} {state.replace('_', ' ')}" for state in order if counts.get(state)) or "nobody"
 
 
 @contextmanager

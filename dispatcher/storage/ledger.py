@@ -17,6 +17,7 @@ from dispatcher.errors import LedgerFailed
 from dispatcher.models import Delivery, Outcome, Reply, State
 from dispatcher.storage.database import Database, now
 from dispatcher.storage.mailings import Mailing, as_subscriber
+from dispatcher.storage.reports import count_states
 from dispatcher.storage.schema import as_text, delivery, from_text, reader_list, subscriber
 from dispatcher.tokens import message_id
 
@@ -136,13 +137,7 @@ class Ledger:
         return from_text(found) if isinstance(found, str) else found
 
     def counts(self) -> Counter[State]:
-        query = (
-            select(delivery.c.state, func.count().label("rows"))
-            .where(delivery.c.mailing_id == self.mailing.id)
-            .group_by(delivery.c.state)
-        )
-        with self.database.reading() as connection:
-            return Counter({State(row.state): row.rows for row in connection.execute(query)})
+        return count_states(self.database, self.mailing.id)
 
     def _claim(self, cursor: sqlite3.Cursor, claim: Claim) -> bool:
         cursor.execute(_CLAIM, (as_text(claim.at), claim.delivery_id))

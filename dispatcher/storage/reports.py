@@ -110,8 +110,18 @@ def doubtful_addresses(database: Database, mailing_id: int) -> list[str]:
         return list(connection.scalars(query))
 
 
-def outcomes_by_domain(database: Database, mailing_id: int) -> list[tuple[str, State, str, int]]:
-    """Domain, state, what was said, rows: for all that did not simply go well, the commonest first."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Readers of one domain who ended alike, and what was said."""
+
+    domain: str
+    state: State
+    said: str
+    rows: int
+
+
+def outcomes_by_domain(database: Database, mailing_id: int) -> list[Trouble]:
+    """All that did not simply go well, the commonest first."""
     said = func.coalesce(delivery.c.reason, delivery.c.code.op("||")(" ").op("||")(delivery.c.reply), "")
     query = (
         select(subscriber.c.domain, delivery.c.state, said.label("said"), func.count().label("rows"))
@@ -121,7 +131,10 @@ def outcomes_by_domain(database: Database, mailing_id: int) -> list[tuple[str, S
         .order_by(func.count().desc(), subscriber.c.domain)
     )
     with database.reading() as connection:
-        return [(row.domain, State(row.state), row.said, row.rows) for row in connection.execute(query)]
+        return [
+            Trouble(domain=row.domain, state=State(row.state), said=row.said, rows=row.rows)
+            for row in connection.execute(query)
+        ]
 
 
 def observed_rate(database: Database) -> float | None:
@@ -140,6 +153,17 @@ def observed_rate(database: Database) -> float | None:
     return row.messages / row.seconds if row and row.seconds and row.seconds > 0 else None
 
 
+def count_states(database: Database, mailing_id: int) -> Counter[State]:
+    """Rows by state."""
+    query = (
+        select(delivery.c.state, func.count().label("rows"))
+        .where(delivery.c.mailing_id == mailing_id)
+        .group_by(delivery.c.state)
+    )
+    with database.reading() as connection:
+        return Counter({State(row.state): row.rows for row in connection.execute(query)})
+
+
 def planned_readers(database: Database, mailing_id: int) -> int:
     """How many rows were made when lists were enqueued: the left side of the equation."""
     query = select(func.coalesce(func.sum(mailing_list.c.readers), 0)).where(mailing_list.c.mailing_id == mailing_id)
@@ -151,7 +175,9 @@ def broken_rows(database: Database, mailing_id: int) -> list[str]:
     """What contradicts the promise, in words; empty if nothing does."""
     unsaid = {
         "sent without a reply": (delivery.c.state == State.SENT) & delivery.c.code.is_(None),
-        "refused without a reply": (delivery.c.state == State.REFUSED) & delivery.c.code.is_(None),
+        "refused without a reply or reason": (delivery.c.state == State.REFUSED)
+        & delivery.c.code.is_(None)
+        & delivery.c.reason.is_(None),
         "skipped without a reason": (delivery.c.state == State.SKIPPED) & delivery.c.reason.is_(None),
         "in an unknown state": delivery.c.state.not_in(list(State)),
     }

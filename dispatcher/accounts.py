@@ -1,0 +1,90 @@
+"""The recipes that account for what was sent: where issues stand, and which mailing a report speaks of."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from dispatcher.config import Settings
+from dispatcher.content.source import find_issue, issue_folders, issue_number
+from dispatcher.desk.screen import spoken_counts
+from dispatcher.errors import NotFound
+from dispatcher.models import Kind
+from dispatcher.storage.database import Database, database_path, open_database
+from dispatcher.storage.mailings import Mailing, reported_mailing
+from dispatcher.storage.reports import MailingSummary, summaries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where one issue stands, in one kind of mailing; without one it has not been sent."""
+
+    issue: int
+    mailing: MailingSummary | None
+    timezone: str
+
+    def cells(self) -> list[str]:
+        if self.mailing is None:
+            return [str(self.issue), "not yet", "", ""]
+        when = _local(self.mailing.handed_over_at or self.mailing.frozen_at, self.timezone)
+        return [
+            str(self.issue),
+            _label(self.mailing.kind),
+            f"{when:%Y-%m-%d %H:%M}",
+            spoken_counts(self.mailing.counts),
+        ]
+
+    def plain(self) -> dict[str, object]:
+        if self.mailing is None:
+            return {"issue": self.issue, "kind": None, "handed_over_at": None, "counts": {}}
+        handed_over = self.mailing.handed_over_at
+        return {
+            "issue": self.issue,
+            "kind": self.mailing.kind.value,
+            "handed_over_at": handed_over.isoformat(timespec="seconds") if handed_over else None,
+            "counts": {state.value: rows for state, rows in sorted(self.mailing.counts.items())},
+        }
+
+
+def issue_standings(settings: Settings, what: str | None) -> list[Standing]:
+    """The newest mailing of each kind for every issue, or for one. Raises NotFound."""
+    folders = issue_folders(settings.folder) if what is None else [find_issue(settings.folder, what)]
+    newest: dict[tuple[int, Kind], MailingSummary] = {}
+    if database_path(settings.database, settings.folder).exists():
+        database = open_database(settings.database, settings.folder)
+        newest = {(each.issue, each.kind): each for each in summaries(database)}
+        database.close()
+    standings: list[Standing] = []
+    for number in sorted(issue_number(folder) for folder in folders):
+        found: list[MailingSummary | None] = [newest[number, kind] for kind in Kind if (number, kind) in newest]
+        standings += [Standing(issue=number, mailing=each, timezone=settings.timezone) for each in found or [None]]
+    return standings
+
+
+@contextmanager
+def reported(settings: Settings, what: str) -> Iterator[tuple[Database, Mailing]]:
+    """The mailing a report on an issue speaks of: the live one, or while there is none the newest into a Maildir.
+
+    Raises NotFound.
+    """
+    folder = find_issue(settings.folder, what)
+    number = issue_number(folder)
+    if not database_path(settings.database, settings.folder).exists():
+        raise NotFound(f"issue {number} has not been sent from here")
+    database = open_database(settings.database, settings.folder)
+    try:
+        mailing = reported_mailing(database, number)
+        if mailing is None:
+            raise NotFound(f"issue {number} has not been sent to readers from here; try: send-issue {number}")
+        yield database, mailing
+    finally:
+        database.close()
+
+
+def _label(kind: Kind) -> str:
+    return {Kind.LIVE: "live", Kind.MAILDIR: "trial (maildir)", Kind.STAGING: "staging"}[kind]
+
+
+def _local(moment: datetime, timezone: str) -> datetime:
+    return moment.astimezone(ZoneInfo(timezone))

@@ -1,0 +1,57 @@
+"""What all commands share: the newsletter they work on, and how errors become exit codes."""
+
+import os
+import sys
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+
+import typer
+
+from dispatcher.config import Settings, find_folder, load_settings, parse_duration
+from dispatcher.errors import DispatcherError
+
+INTERRUPTED = 75
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+def command_group(**options: object) -> typer.Typer:
+    """A Typer app with the house's settings."""
+    return typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, **options)  # type: ignore[arg-type]
+
+
+def run(app: typer.Typer, name: str) -> None:
+    """Runs a command line to its exit code; an error the operator can put right is one line for each fault."""
+    try:
+        app(prog_name=name)
+    except DispatcherError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def settings_of(folder: Path | None) -> Settings:
+    """The settings of the newsletter in or above `folder`, by default the working directory."""
+    return load_settings(find_folder(folder or Path.cwd()))
+
+
+def duration(text: str) -> timedelta:
+    """A duration given on the command line."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def exit_with(code: int) -> None:
+    if code:
+        raise typer.Exit(code)

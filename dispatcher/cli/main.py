@@ -1,0 +1,27 @@
+"""The command `dispatcher`: everything besides sending."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dispatcher.cli import issues, readers_pages, reports, settings, subscribers
+from dispatcher.cli.frame import command_group, run
+
+app = command_group(no_args_is_help=True, epilog="Example: dispatcher -C my-letter status")
+for group in (issues, reports, settings, readers_pages):
+    group.add_to(app)
+app.add_typer(subscribers.app, name="subscribers")
+
+
+@app.callback()
+def dispatcher(
+    context: typer.Context,
+    folder: Annotated[Path | None, typer.Option("-C", metavar="DIR", help="The newsletter's folder.")] = None,
+) -> None:
+    """A newsletter kept in git. `send-issue` sends it; these commands do the rest."""
+    context.obj = folder
+
+
+def main() -> None:
+    run(app, "dispatcher")

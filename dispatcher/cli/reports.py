@@ -1,0 +1,72 @@
+"""Commands that tell how issues stand: status, report, audit."""
+
+import json
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from dispatcher.cli.frame import Format, exit_with, settings_of
+
+
+class ReportFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    TSV = "tsv"
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command(epilog="Example: dispatcher status 29")(status)
+    app.command(epilog="Example: dispatcher report 29 --format tsv")(report)
+    app.command(epilog="Example: dispatcher audit 29")(audit)
+
+
+def status(
+    context: typer.Context,
+    issue: Annotated[str | None, typer.Argument(help="One issue; by default all.")] = None,
+    output: Annotated[Format, typer.Option("--format")] = Format.TEXT,
+) -> None:
+    """Show where each issue stands."""
+    from dispatcher.accounts import issue_standings  # noqa: PLC0415
+    from dispatcher.desk.tables import print_table  # noqa: PLC0415
+
+    standings = issue_standings(settings_of(context.obj), issue)
+    if output is Format.JSON:
+        print(json.dumps([each.plain() for each in standings], indent=2))
+    elif not standings:
+        print("no issues yet; write one with: dispatcher new")
+    else:
+        print_table(["issue", "sent as", "when", "outcome"], [each.cells() for each in standings])
+
+
+def report(
+    context: typer.Context,
+    issue: Annotated[str, typer.Argument(help="The issue: its number, or its folder.")],
+    output: Annotated[ReportFormat, typer.Option("--format")] = ReportFormat.TEXT,
+) -> None:
+    """Show the outcome: by state, doubts first, then by domain and reason."""
+    from dispatcher.accounts import reported  # noqa: PLC0415
+    from dispatcher.desk import report as write  # noqa: PLC0415
+
+    with reported(settings_of(context.obj), issue) as (database, mailing):
+        {ReportFormat.TEXT: write.as_text, ReportFormat.JSON: write.as_json, ReportFormat.TSV: write.as_tsv}[output](
+            database, mailing
+        )
+
+
+def audit(
+    context: typer.Context,
+    issue: Annotated[str, typer.Argument(help="The issue: its number, or its folder.")],
+    output: Annotated[Format, typer.Option("--format")] = Format.TEXT,
+) -> None:
+    """Prove the ledger's equation; exit 0 only if it holds, else 65."""
+    from dispatcher.accounts import reported  # noqa: PLC0415
+    from dispatcher.desk.audit import audit as prove  # noqa: PLC0415
+
+    with reported(settings_of(context.obj), issue) as (database, mailing):
+        account = prove(database, mailing)
+    if output is Format.JSON:
+        print(json.dumps(account.plain(), indent=2))
+    else:
+        print(account.sentence())
+    exit_with(0 if account.holds else 65)

@@ -1,0 +1,55 @@
+"""Writes the report of a mailing: for people, as JSON, and as tab-separated lines that scripts rely on."""
+
+import json
+from collections import Counter
+
+from dispatcher.desk.screen import spoken_counts
+from dispatcher.desk.tables import print_table
+from dispatcher.models import Kind, State
+from dispatcher.storage.database import Database
+from dispatcher.storage.mailings import Mailing
+from dispatcher.storage.reports import DeliveryLine, delivery_lines, doubtful_addresses, outcomes_by_domain
+
+_COLUMNS = ("address", "state", "attempts", "code", "reply", "message_id", "reason", "list", "edition")
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\r": "\\r", "\n": "\\n"})
+
+
+def as_text(database: Database, mailing: Mailing) -> None:
+    counts = Counter(line.state for line in delivery_lines(database, mailing))
+    label = {Kind.LIVE: "live", Kind.MAILDIR: "trial into a Maildir", Kind.STAGING: "staging"}[mailing.kind]
+    print(f"issue {mailing.issue} ({label}): {counts.total():,} readers: {spoken_counts(counts)}")
+    doubts = doubtful_addresses(database, mailing.id)
+    if doubts:
+        print("\nIn doubt: the relay may have taken these, or not; they are not mailed again by themselves.")
+        for address in doubts:
+            print(f"  {address}")
+    troubles = outcomes_by_domain(database, mailing.id)
+    if troubles:
+        print()
+        rows = [[f"{each.rows:,}", each.state.replace("_", " "), each.domain, each.said] for each in troubles]
+        print_table(["readers", "state", "domain", "reason"], rows)
+
+
+def as_json(database: Database, mailing: Mailing) -> None:
+    lines = list(delivery_lines(database, mailing))
+    counts = Counter(line.state for line in lines)
+    shown = {
+        "issue": mailing.issue,
+        "kind": mailing.kind.value,
+        "counts": {state.value: counts[state] for state in State},
+        "deliveries": [dict(zip(_COLUMNS, _values(line), strict=True)) for line in lines],
+    }
+    print(json.dumps(shown, indent=2, ensure_ascii=False))
+
+
+def as_tsv(database: Database, mailing: Mailing) -> None:
+    print("\t".join(_COLUMNS))
+    for line in delivery_lines(database, mailing):
+        print("\t".join("" if value is None else str(value).translate(_ESCAPES) for value in _values(line)))
+
+
+def _values(line: DeliveryLine) -> tuple[str | int | None, ...]:
+    return (
+        line.address, line.state.value, line.attempts, line.code, line.reply,
+        f"<{line.message_id}>", line.reason, line.list_name, line.edition,
+    )  # fmt: skip
