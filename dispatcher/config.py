@@ -107,6 +107,7 @@ def masked(settings: Settings) -> dict[str, str]:
     for key, field in _KEYS.items():
         value = getattr(settings, field.name)
         shown[key] = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    shown["database"] = re.sub(r"(?<=:)[^:@/]+(?=@)", "hidden", shown["database"])
     shown["retry_for"] = spoken_duration(settings.retry_for)
     shown["relay password"] = "set, hidden" if settings.relay_password else "not set"
     shown["secret"] = (

@@ -73,7 +73,7 @@ def dry_run(newsletter: Newsletter, what: str, list_name: str | None, *, skip_ba
     settings, database = newsletter.settings, newsletter.database
     issue = _load(settings, what)
     editions = compose_editions(issue, settings)
-    name = list_name or next(iter(issue.drafts.values())).list or settings.list
+    name = list_name or _list_of(issue, settings)
     imported = bring_up_to_date(database, settings.folder, name, skip_bad_rows=skip_bad_rows)
     for fault in imported.faults:
         screen.note(str(fault))
@@ -117,6 +117,8 @@ def send_test(newsletter: Newsletter, order: TestOrder) -> int:
     issue = _load(settings, order.issue)
     editions = compose_editions(issue, settings)
     to = _address(order.to)
+    if order.reader is not None:
+        bring_up_to_date(newsletter.database, settings.folder, _list_of(issue, settings), skip_bad_rows=True)
     known = find_subscriber(newsletter.database, _address(order.reader or order.to).casefold())
     if order.reader is not None and known is None:
         raise NotFound(f"{order.reader}: nobody has this address; import the list first, or choose another reader")
@@ -139,7 +141,7 @@ async def _send_one(newsletter: Newsletter, parcel: Parcel) -> int:
         raise RelayUnusable(f"relay {newsletter.relay}: {refusal.reason}")
     if objection := line.objection(parcel):
         raise RelayUnusable(f"{parcel.recipient}: {objection}")
-    ending = await line.send(parcel)
+    ending = await line.offer(parcel) or await line.hand_over(parcel)
     await line.quit()
     state = judge(ending.phase, ending.reply).state
     said = ending.reply or f"the connection was lost at {ending.phase}"
@@ -152,6 +154,10 @@ async def _send_one(newsletter: Newsletter, parcel: Parcel) -> int:
 def _load(settings: Settings, what: str) -> Issue:
     folder = find_issue(settings.folder, what)
     return load_issue(folder, root=settings.folder, default_language=settings.language)
+
+
+def _list_of(issue: Issue, settings: Settings) -> str:
+    return next(iter(issue.drafts.values())).list or settings.list
 
 
 def _sample(settings: Settings, reader: Subscriber, *, to: str, number: int, date: datetime) -> Copy:

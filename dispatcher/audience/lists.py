@@ -14,6 +14,7 @@ from dispatcher.storage.imports import Changes, Incoming, Person, TooManyVanishe
 from dispatcher.storage.subscribers import (
     Dossier,
     dossier,
+    everybody,
     file_hash,
     find_list,
     lists,
@@ -118,6 +119,16 @@ def find_person(database: Database, address: str) -> Dossier:
     if person is None:
         raise NotFound(f"{address}: nobody has this address")
     return person
+
+
+def roll(database: Database, list_name: str) -> list[dict[str, str | int | None]]:
+    """Everybody who is or was on a list, with how he stands to it. Raises NotFound."""
+    if find_list(database, list_name) is None:
+        raise NotFound(f"no list {list_name!r}; `dispatcher subscribers list` shows the lists")
+    return [
+        {"email": row.email, "name": row.name, "language": row.language, "state": row.state, "source": row.source}
+        for row in everybody(database, list_name)
+    ]
 
 
 def take_off(database: Database, address: str, list_name: str | None) -> list[str]:

@@ -5,6 +5,7 @@ import sys
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -37,6 +38,18 @@ def run(app: typer.Typer, name: str) -> None:
     except BrokenPipeError:  # the reader of our output left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+def version(is_asked: bool) -> None:
+    """Prints the version and ends, when asked."""
+    if is_asked:
+        from importlib.metadata import version as installed  # noqa: PLC0415  slow, and rarely needed
+
+        print(f"Dispatcher {installed('newsletter-dispatcher')}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="Show the version.")]
 
 
 def settings_of(folder: Path | None) -> Settings:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dispatcher.cli import issues, readers_pages, reports, settings, subscribers
-from dispatcher.cli.frame import command_group, run
+from dispatcher.cli.frame import Version, command_group, run
 
 app = command_group(no_args_is_help=True, epilog="Example: dispatcher -C my-letter status")
 for group in (issues, reports, settings, readers_pages):
@@ -18,6 +18,7 @@ app.add_typer(subscribers.app, name="subscribers")
 def dispatcher(
     context: typer.Context,
     folder: Annotated[Path | None, typer.Option("-C", metavar="DIR", help="The newsletter's folder.")] = None,
+    _version: Version = False,
 ) -> None:
     """A newsletter kept in git. `send-issue` sends it; these commands do the rest."""
     context.obj = folder

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dispatcher.cli.frame import command_group, duration, exit_with, run, settings_of
+from dispatcher.cli.frame import Version, command_group, duration, exit_with, run, settings_of
 
 app = command_group()
 
@@ -28,6 +28,7 @@ def send_issue(
         str, typer.Option(metavar="TIME", help="How long to try deferred readers and a lost relay: 0, 90s, 15m, 2h.")
     ] = "15m",
     skip_bad_rows: Annotated[bool, typer.Option("--skip-bad-rows", help="Go on without faulty CSV rows.")] = False,
+    _version: Version = False,
 ) -> None:
     """Send an issue: check, plan, confirm, send. Run again: resume, and mail nobody twice."""
     modes = [name for name, is_on in (("--staging", staging), ("--test", test), ("--dry-run", dry_run)) if is_on]

@@ -77,24 +77,31 @@ def add(
 
 
 @app.command(name="list", epilog="Example: dispatcher subscribers list --format json")
-def list_(context: typer.Context, output: Annotated[Format, typer.Option("--format")] = Format.TEXT) -> None:
-    """Show the lists and how many readers each has."""
+def list_(
+    context: typer.Context,
+    list_name: Annotated[str | None, typer.Option("--list", metavar="NAME", help="The people on this list.")] = None,
+    output: Annotated[Format, typer.Option("--format")] = Format.TEXT,
+) -> None:
+    """Show the lists and how many readers each has, or with --list everybody who is or was on one."""
+    from dispatcher.audience.lists import roll  # noqa: PLC0415
     from dispatcher.desk.tables import print_table  # noqa: PLC0415
     from dispatcher.newsletter import open_newsletter  # noqa: PLC0415
     from dispatcher.storage.subscribers import lists  # noqa: PLC0415
 
     with open_newsletter(settings_of(context.obj)) as newsletter:
-        found = lists(newsletter.database)
-    rows = [
-        {"list": each.name, "active": each.active, "unsubscribed": each.unsubscribed, "removed": each.removed}
-        for each in found
-    ]
+        if list_name is not None:
+            rows = roll(newsletter.database, list_name)
+        else:
+            rows = [
+                {"list": each.name, "active": each.active, "unsubscribed": each.unsubscribed, "removed": each.removed}
+                for each in lists(newsletter.database)
+            ]
     if output is Format.JSON:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
     elif rows:
-        print_table(list(rows[0]), [[str(value) for value in row.values()] for row in rows])
+        print_table(list(rows[0]), [["" if value is None else str(value) for value in row.values()] for row in rows])
     else:
-        print("no lists yet; make one with subscribers/NAME.csv")
+        print("nobody yet" if list_name else "no lists yet; make one with subscribers/NAME.csv")
 
 
 @app.command(epilog="Example: dispatcher subscribers show ann@example.org")

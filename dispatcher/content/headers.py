@@ -10,6 +10,8 @@ from base64 import b64encode
 from datetime import datetime
 
 _LINE = 76  # columns before a fold
+_CUT = "…"
+_LONGEST_ASCII_NAME = 200
 _WORD_BYTES = 45  # of UTF-8 in one encoded word: 60 of base64 and 12 around it
 _ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _FORBIDDEN = re.compile("[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
@@ -53,12 +55,21 @@ def mailbox(name: str | None, email: str) -> str:
     if not name:
         return email if email.isascii() else f"<{email}>"
     name = " ".join(name.split())
-    if not name.isascii() or "=?" in name or len(name) > 60:
+    if not name.isascii() or "=?" in name:
         return " ".join([*_encoded_words(name), f"<{email}>"])
     if _ATOM.fullmatch(name):
         return f"{name} <{email}>"
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{quoted}" <{email}>'
+
+
+def courtesy(name: str | None) -> str | None:
+    """A reader's name for To: what is too long for one encoded word is cut, since some join several with spaces."""
+    room = _LONGEST_ASCII_NAME if name and name.isascii() else _WORD_BYTES
+    if not name or len(name.encode()) <= room:
+        return name
+    kept = name.encode()[: room - len(_CUT.encode())].decode("utf-8", "ignore")
+    return kept.rstrip() + (_CUT if not name.isascii() else "")
 
 
 def date(at: datetime) -> str:

@@ -114,7 +114,7 @@ def _header(skeleton: Skeleton, copy: Copy, subject: str) -> bytes:
     parts = [
         headers.field("Date", headers.date(copy.date)),
         headers.field("From", headers.mailbox(sender_name, sender)),
-        headers.field("To", headers.mailbox(copy.reader.name, copy.to)),
+        headers.field("To", headers.mailbox(headers.courtesy(copy.reader.name), copy.to)),
         headers.field("Subject", headers.unstructured(copy.subject_mark + subject)),
         headers.field("Message-ID", f"<{copy.message_id}>"),
     ]

@@ -1,7 +1,7 @@
-"""Sends what the ledger has queued: claims, hands over, and records each delivery, over several connections at once.
+"""Sends what the ledger has queued: offers, claims, hands over and records, over several connections at once.
 
-A connection's next claim is committed together with its last outcome, so that it never has two unsettled rows: a crash
-at any instant leaves at most one doubt per open connection.
+A row is claimed when the relay waits for its content, in the transaction that records the connection's last outcome. So a
+connection never has two unsettled rows, and a crash at any instant leaves at most one doubt per open connection.
 """
 
 import asyncio
@@ -136,7 +136,7 @@ async def _send_queued(run: _Run) -> None:
 
 
 async def _work(run: _Run, line: Line) -> None:
-    """One connection: claim, send, and record with the next claim."""
+    """One connection: offer, claim, hand over, and record with the next claim."""
     outcome: Outcome | None = None
     try:
         while await _reach(run, line) and (delivery := await _next(run)) is not None:
@@ -149,21 +149,19 @@ async def _work(run: _Run, line: Line) -> None:
             if (most := line.most_octets()) and len(parcel.content) > most:
                 run.fail(RelayUnusable(f"the relay takes {most} octets, a message has {len(parcel.content)}"))
                 break
-            unrecorded, outcome = outcome, None
-            try:
-                holds = await run.writer.commit(unrecorded, Claim(delivery_id=delivery.id, at=at))
-            except LedgerFailed:
-                outcome = unrecorded
-                raise
-            if holds:
-                outcome = _weigh(run, line, delivery, at, await line.send(parcel))
+            ending = await line.offer(parcel)
+            early = _weigh(run, line, delivery, at, ending) if ending is not None else None
+            holds = await run.writer.commit(outcome, Claim(delivery_id=delivery.id, at=at, ended=early))
+            outcome = None
+            if early is None and holds:
+                outcome = _weigh(run, line, delivery, at, await line.hand_over(parcel))
+            elif early is None:
+                line.drop()  # the relay waits for content, and without the dot it takes nothing
     except LedgerFailed as error:
         run.fail(error)
     finally:
-        try:
+        with contextlib.suppress(LedgerFailed):  # the run has failed by it; the row stays unsettled, a doubt
             await run.writer.commit(outcome)
-        except LedgerFailed as error:  # the row stays unsettled, and the next run calls it a doubt
-            run.fail(error)
         await line.quit()
 
 

@@ -55,8 +55,13 @@ class SmtpLine:
         """The longest message the relay announces to take."""
         return self._open().most_octets
 
-    async def send(self, parcel: Parcel) -> Ending:
-        return await self._open().send(parcel.sender, parcel.recipient, parcel.content)
+    async def offer(self, parcel: Parcel) -> Ending | None:
+        """Everything before the content; None: the relay waits for it."""
+        return await self._open().offer(parcel.sender, parcel.recipient, len(parcel.content))
+
+    async def hand_over(self, parcel: Parcel) -> Ending:
+        """The content; from its last byte on the relay may have the message."""
+        return await self._open().hand_over(parcel.content)
 
     def drop(self) -> None:
         if self._conversation is not None:
@@ -98,7 +103,10 @@ class MaildirLine:
     def most_octets(self) -> int | None:
         return None
 
-    async def send(self, parcel: Parcel) -> Ending:
+    async def offer(self, parcel: Parcel) -> Ending | None:  # noqa: ARG002
+        return None
+
+    async def hand_over(self, parcel: Parcel) -> Ending:
         try:
             name = await asyncio.to_thread(maildir.store, self._folder, parcel.message_id, parcel.content)
         except OSError as error:

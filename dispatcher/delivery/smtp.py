@@ -82,7 +82,8 @@ class Conversation(asyncio.Protocol):
         self._drained = asyncio.Event()
         self._drained.set()
         self._is_lost = False
-        transport.set_write_buffer_limits(high=0)  # drained means: the kernel has every byte
+        # Drained means that the kernel has every byte; with high=0, TLS transports would pause while empty.
+        transport.set_write_buffer_limits(high=1, low=0)
         transport.set_protocol(self)
 
     @property
@@ -99,16 +100,9 @@ class Conversation(asyncio.Protocol):
     def offers(self, extension: str) -> bool:
         return extension in self._extensions
 
-    async def send(self, sender: str, recipient: str, content: bytes) -> Ending:
-        """One transaction. `content` has CRLF line ends and no line that begins with a dot."""
-        try:
-            return await self._transact(sender, recipient, content)
-        except asyncio.CancelledError:
-            self.close()  # in mid-content, whatever is written next would be content too
-            raise
-
-    async def _transact(self, sender: str, recipient: str, content: bytes) -> Ending:
-        options = f" SIZE={len(content)}" if self.offers("size") else ""
+    async def offer(self, sender: str, recipient: str, octets: int) -> Ending | None:
+        """MAIL, RCPT and DATA. None: the relay waits for the content; nothing is delivered until its final dot."""
+        options = f" SIZE={octets}" if self.offers("size") else ""
         if not recipient.isascii():
             options += " BODY=8BITMIME SMTPUTF8"
         reply = await self._command(f"MAIL FROM:<{sender}>{options}")
@@ -122,14 +116,21 @@ class Conversation(asyncio.Protocol):
         if reply is None or reply.code != 354:
             await self._reset(reply)
             return Ending(phase=Phase.DATA, reply=reply)
-        if self._is_lost:
-            return Ending(phase=Phase.BODY, reply=self._goodbye())
-        self._transport.write(content)
-        if not await self._drain():
-            self.close()
-            return Ending(phase=Phase.BODY, reply=self._goodbye())
-        self._transport.write(b".\r\n")
-        return Ending(phase=Phase.DOT, reply=await self._reply(DOT))
+        return None
+
+    async def hand_over(self, content: bytes) -> Ending:
+        """The content and its final dot. `content` has CRLF line ends and no line that begins with a dot."""
+        try:
+            if self.is_open:
+                self._transport.write(content)
+            if not await self._drain():
+                self.close()
+                return Ending(phase=Phase.BODY, reply=self._goodbye())
+            self._transport.write(b".\r\n")
+            return Ending(phase=Phase.DOT, reply=await self._reply(DOT))
+        except asyncio.CancelledError:
+            self.close()  # in mid-content, whatever is written next would be content too
+            raise
 
     async def quit(self) -> None:
         """Says goodbye; what the relay answers no longer matters."""
@@ -171,7 +172,7 @@ class Conversation(asyncio.Protocol):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(BODY):
                 await self._drained.wait()
-        return self._drained.is_set() and not self._is_lost and not self._transport.is_closing()
+        return self._drained.is_set() and self.is_open
 
     async def _reply(self, deadline: float) -> Reply | None:
         """The next whole reply. After None the connection is closed: a late reply must not answer a later command."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, ProgrammingError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from dispatcher.errors import DispatcherError, LedgerFailed, SettingsWrong
@@ -88,7 +88,9 @@ def _failures_named(path: Path) -> Iterator[None]:
         yield
     except DispatcherError:
         raise
-    except (SQLAlchemyError, sqlite3.Error) as error:
+    except (DatabaseError, sqlite3.DatabaseError) as error:
+        if isinstance(error, IntegrityError | ProgrammingError | sqlite3.IntegrityError | sqlite3.ProgrammingError):
+            raise  # ours to mend, not the operator's
         cause = getattr(error, "orig", None) or error
         raise LedgerFailed(f"{path}: {cause}; nothing more is sent until the database can be written") from error
 

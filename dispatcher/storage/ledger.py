@@ -26,10 +26,14 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """The intent to send one delivery; `at` becomes the time of its first attempt if it has none."""
+    """The intent to hand over one delivery; `at` becomes the time of its first attempt if it has none.
+
+    `ended` is the outcome of an attempt that the relay ended before the content: it is recorded with the claim.
+    """
 
     delivery_id: int
     at: datetime
+    ended: Outcome | None = None
 
 
 _CLAIM = """
@@ -92,11 +96,7 @@ class Ledger:
                 if outcome.state is State.SKIPPED:
                     cursor.execute(_SKIP, (outcome.reason, as_text(now()), outcome.delivery_id))
                     continue
-                cursor.execute(_RECORD, _recorded(outcome))
-                if cursor.rowcount != 1:
-                    raise LedgerFailed(
-                        f"delivery {outcome.delivery_id} is not being sent; stop and run: dispatcher audit"
-                    )
+                self._record(cursor, outcome)
             if claims and not self._has_claimed:
                 cursor.execute(_HAND_OVER, (as_text(now()), self.mailing.id))
             return [self._claim(cursor, claim) for claim in claims]
@@ -142,9 +142,16 @@ class Ledger:
     def _claim(self, cursor: sqlite3.Cursor, claim: Claim) -> bool:
         cursor.execute(_CLAIM, (as_text(claim.at), claim.delivery_id))
         if cursor.rowcount == 1:
+            if claim.ended is not None:
+                self._record(cursor, claim.ended)
             return True
         cursor.execute(_SKIP_WHO_LEFT, (as_text(claim.at), claim.delivery_id))
         return False
+
+    def _record(self, cursor: sqlite3.Cursor, outcome: Outcome) -> None:
+        cursor.execute(_RECORD, _recorded(outcome))
+        if cursor.rowcount != 1:
+            raise LedgerFailed(f"delivery {outcome.delivery_id} is not being sent; stop and run: dispatcher audit")
 
     def _write(self, work: Callable[[sqlite3.Cursor], _T]) -> _T:
         cursor = self._connection.cursor()

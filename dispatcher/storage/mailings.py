@@ -304,7 +304,7 @@ def _insert_rows(
 def _drop(connection: Connection, mailing_id: int) -> None:
     for table in (delivery, edition, mailing_list):
         connection.execute(delete(table).where(table.c.mailing_id == mailing_id))
-    connection.execute(delete(mailing).where(mailing.c.id == mailing_id, mailing.c.handed_over_at.is_(None)))
+    connection.execute(delete(mailing).where(mailing.c.id == mailing_id))
 
 
 def _active_members(list_name: str) -> tuple[ColumnElement[bool], ...]:

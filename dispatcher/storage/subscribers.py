@@ -114,6 +114,20 @@ def members(database: Database, list_name: str) -> Iterator[Row[str, str | None,
         yield from connection.execute(query)
 
 
+def everybody(database: Database, list_name: str) -> Iterator[Row[str, str | None, str | None, str, str]]:
+    """Who is or was on a list: email, name, language, state, source."""
+    query = (
+        select(subscriber.c.email, subscriber.c.name, subscriber.c.language, membership.c.state, membership.c.source)
+        .join(membership, membership.c.subscriber_id == subscriber.c.id)
+        .join(reader_list, reader_list.c.id == membership.c.list_id)
+        .where(reader_list.c.name == list_name)
+        .order_by(subscriber.c.id)
+        .execution_options(yield_per=1000)
+    )
+    with database.reading() as connection:
+        yield from connection.execute(query)
+
+
 def attribute_names(database: Database, list_name: str) -> list[str]:
     """Every attribute that some active member of the list has, in alphabetical order."""
     each = func.json_each(subscriber.c.attributes).table_valued("key")

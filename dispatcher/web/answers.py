@@ -1,0 +1,57 @@
+"""Builds every answer that leaves the site, closed to scripts, framing, caching and referrers."""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from starlette.responses import Response
+
+from dispatcher.web.pages import Pages
+from dispatcher.web.site import Site
+
+_CLOSED = "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+_KEPT = "public, max-age=31536000, immutable"  # a picture's name is its content's hash
+
+
+def page_answer(
+    site: Site, pages: Pages, html: str, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    policy = f"{_CLOSED}; style-src '{pages.style_hash}'"
+    return _answer(site, html, "text/html", policy=policy, status=status, headers=headers)
+
+
+def text_answer(site: Site, text: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return _answer(site, text + "\n", "text/plain", status=status, headers=headers)
+
+
+def issue_answer(site: Site, html: str, *, is_public: bool) -> Response:
+    """An issue's HTML has its styles in its tags, and its pictures at `base_url`, whatever host this was asked of."""
+    base = urlsplit(site.base_url)
+    policy = f"{_CLOSED}; style-src 'unsafe-inline'; img-src 'self' {base.scheme}://{base.netloc}"
+    return _answer(site, html, "text/html", policy=policy, is_indexed=is_public)
+
+
+def picture_answer(site: Site, content: bytes, media_type: str) -> Response:
+    return _answer(site, content, media_type, kept=_KEPT, is_indexed=True)
+
+
+def _answer(
+    site: Site,
+    content: str | bytes,
+    media_type: str,
+    *,
+    policy: str = _CLOSED,
+    kept: str = "no-store",
+    is_indexed: bool = False,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    response = Response(content, status_code=status, media_type=media_type, headers=dict(headers or {}))
+    response.headers["Content-Security-Policy"] = policy
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"  # the address holds a token
+    response.headers["Cache-Control"] = kept
+    if not is_indexed:
+        response.headers["X-Robots-Tag"] = "noindex"
+    if site.is_https:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    return response
