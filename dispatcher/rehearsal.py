@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dispatcher.audience.address import read_address
 from dispatcher.audience.lists import STAGING, bring_up_to_date
+from dispatcher.config import Settings
 from dispatcher.content.merge import Unfilled
 from dispatcher.content.message import (
     Copy,
@@ -23,7 +24,6 @@ from dispatcher.content.message import (
 )
 from dispatcher.content.pictures import place_pictures
 from dispatcher.content.source import Issue, find_issue, load_issue
-from dispatcher.config import Settings
 from dispatcher.delivery.line import Parcel, line_to
 from dispatcher.delivery.smtp import Refusal
 from dispatcher.delivery.verdicts import judge

@@ -67,7 +67,7 @@ def import_file(database: Database, folder: Path, path: Path, list_name: str) ->
     return _import(database, folder, path, list_name, by_hand=True, keep_good_rows=True)
 
 
-def add_person(  # noqa: D417
+def add_person(
     database: Database,
     email: str,
     list_name: str,

@@ -5,9 +5,9 @@ name on a line of its own; so the fields are written here.
 """
 
 import re
-from email.utils import format_datetime
 from base64 import b64encode
 from datetime import datetime
+from email.utils import format_datetime
 
 _LINE = 76  # columns before a fold
 _CUT = "…"

@@ -1,7 +1,7 @@
 """Sends what the ledger has queued: offers, claims, hands over and records, over several connections at once.
 
-A row is claimed when the relay waits for its content, in the transaction that records the connection's last outcome. So a
-connection never has two unsettled rows, and a crash at any instant leaves at most one doubt per open connection.
+A row is claimed when the relay waits for its content, in the transaction that records the connection's last outcome.
+So a connection never has two unsettled rows, and a crash at any instant leaves at most one doubt per connection.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Runs the engine until it is done or interrupted: the first signal lets conversations end, the second abandons them."""
+"""Runs the engine until it is done or interrupted: the first signal lets conversations end, the next abandons them."""
 
 import asyncio
 import signal

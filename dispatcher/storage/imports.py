@@ -177,7 +177,7 @@ def _upsert(connection: Connection, incoming: Incoming, list_id: int) -> tuple[i
         " SELECT ?, s.id, ?, CASE WHEN m.state IS NULL THEN 'joined' ELSE 'returned' END, ?" + joining,
         (at, list_id, incoming.source, list_id),
     )
-    joined = connection.exec_driver_sql(
+    joined = connection.exec_driver_sql(  # the parts are constants above
         "INSERT INTO membership (list_id, subscriber_id, state, source, changed_at)"
         " SELECT ?, s.id, 'active', ?, ?" + joining + " ORDER BY s.id"
         " ON CONFLICT (list_id, subscriber_id) DO UPDATE SET state = 'active', source = excluded.source,"

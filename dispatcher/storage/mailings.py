@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, case, delete, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Row, case, delete, func, insert, literal, or_, select
 from sqlalchemy.sql import ColumnElement
 
 from dispatcher.models import Kind, Picture, State, Subscriber

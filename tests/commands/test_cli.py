@@ -1,0 +1,143 @@
+"""The commands themselves: help, a new folder, a new issue, the settings."""
+
+import os
+import re
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from tests.newsletter import Newsletter
+
+COMMANDS = (
+    ("send-issue",),
+    ("dispatcher", "init"),
+    ("dispatcher", "new"),
+    ("dispatcher", "render"),
+    ("dispatcher", "status"),
+    ("dispatcher", "report"),
+    ("dispatcher", "audit"),
+    ("dispatcher", "config"),
+    ("dispatcher", "serve"),
+    ("dispatcher", "subscribers", "import"),
+    ("dispatcher", "subscribers", "export"),
+    ("dispatcher", "subscribers", "add"),
+    ("dispatcher", "subscribers", "list"),
+    ("dispatcher", "subscribers", "show"),
+    ("dispatcher", "subscribers", "unsubscribe"),
+)
+HEAVY = {"sqlalchemy", "premailer", "aiosmtplib", "markdown_it", "mjml", "PIL", "starlette", "uvicorn", "lxml", "babel"}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_an_example(newsletter: Newsletter, command: tuple[str, ...]) -> None:
+    said = newsletter.expect(0, *command, "--help")
+    assert "Example" in said
+    assert re.search(rf"{' '.join(command)} +[\w-]", said.split("Example", 1)[1])
+
+
+@pytest.mark.parametrize("module", ["dispatcher.cli.send_issue", "dispatcher.cli.main"])
+def test_help_imports_nothing_heavy(newsletter: Newsletter, module: str) -> None:
+    program = f"import sys; from {module} import main; sys.argv = ['x', '--help']; main()"
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", program],
+        cwd=newsletter.folder, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert "typer" in imported
+    assert not imported & HEAVY
+
+
+def test_a_new_newsletter_sends_its_first_issue_into_its_outbox(newsletter: Newsletter) -> None:
+    newsletter.expect(0, "dispatcher", "init", "fresh")
+    fresh = Newsletter(newsletter.folder / "fresh")
+    ignored = fresh.read(".gitignore")
+    assert all(name in ignored for name in ("subscribers", "dispatcher.db", "dispatcher.key", "outbox"))
+    if not list((fresh.folder / "issues").glob("*/issue.md")):
+        fresh.expect(0, "dispatcher", "new", "1")
+    fresh.write("subscribers/readers.csv", "email,name\nann@example.com,Ann\n")
+    number = min(path.parent.name for path in (fresh.folder / "issues").glob("*/issue.md"))
+    fresh.expect(0, "send-issue", number, "--list", "readers")
+    assert len(fresh.outbox()) == 1
+
+
+def test_init_does_not_overwrite_a_newsletter(newsletter: Newsletter) -> None:
+    before = newsletter.read("pyproject.toml")
+    assert newsletter.run("dispatcher", "init", ".").returncode != 0
+    assert newsletter.read("pyproject.toml") == before
+
+
+def test_new_makes_an_issue_that_can_be_sent(newsletter: Newsletter) -> None:
+    newsletter.expect(0, "dispatcher", "new", "30")
+    assert list((newsletter.folder / "issues").glob("30*/issue.md"))
+    newsletter.expect(0, "dispatcher", "render", "30", "--out", "out")
+
+
+def test_new_does_not_overwrite_an_issue(newsletter: Newsletter) -> None:
+    before = newsletter.read("issues/29/issue.md")
+    assert newsletter.run("dispatcher", "new", "29").returncode != 0
+    assert newsletter.read("issues/29/issue.md") == before
+
+
+def test_config_prints_the_result_with_secrets_masked(newsletter: Newsletter) -> None:
+    said = newsletter.expect(
+        0,
+        "dispatcher",
+        "config",
+        env={
+            "DISPATCHER_RELAY": "smtp://letter@relay.example.net:587",
+            "DISPATCHER_RELAY_PASSWORD": "s3cret-word",
+            "DISPATCHER_SECRET": "0123456789abcdef0123456789abcdef",
+            "DISPATCHER_DATABASE": "postgresql://letter:pg-s3cret@db.example.net/letter",
+        },
+    )
+    assert "relay.example.net" in said
+    assert "Test Letter" in said
+    assert "s3cret-word" not in said
+    assert "0123456789abcdef" not in said
+    assert "pg-s3cret" not in said
+
+
+def test_an_unknown_setting_names_the_nearest_one(newsletter: Newsletter) -> None:
+    newsletter.replace("pyproject.toml", "reply_to", "replyto")
+    said = newsletter.expect(78, "dispatcher", "config")
+    assert "replyto" in said
+    assert "reply_to" in said
+
+
+def test_the_database_and_the_key_are_closed_to_others(newsletter: Newsletter) -> None:
+    newsletter.expect(0, "send-issue", "29")
+    for name in ("dispatcher.db", "dispatcher.key"):
+        assert stat.S_IMODE((newsletter.folder / name).stat().st_mode) == 0o600
+
+
+def test_a_key_that_others_can_read_is_refused(newsletter: Newsletter) -> None:
+    newsletter.expect(0, "send-issue", "29")
+    (newsletter.folder / "dispatcher.key").chmod(0o644)
+    assert "dispatcher.key" in newsletter.expect(78, "send-issue", "29")
+
+
+def test_render_writes_each_edition_three_times_and_their_hashes(newsletter: Newsletter) -> None:
+    newsletter.expect(0, "dispatcher", "render", "29", "--out", "out")
+    for language in ("en", "zh"):
+        assert "<html" in newsletter.read(f"out/{language}.html")
+        assert "<" not in newsletter.read(f"out/{language}.txt").partition("http")[0]
+        assert "MIME-Version: 1.0" in newsletter.read(f"out/{language}.eml")
+    assert re.search(r"[0-9a-f]{64}", newsletter.read("out/manifest.json"))
+
+
+def test_render_gives_the_same_bytes_each_time(newsletter: Newsletter) -> None:
+    for folder in ("first", "second"):
+        newsletter.expect(0, "dispatcher", "render", "29", "--out", folder)
+    for name in ("en.html", "zh.html", "en.txt", "zh.txt"):
+        assert newsletter.read(f"first/{name}") == newsletter.read(f"second/{name}")
+
+
+def test_a_reader_of_output_that_goes_away_is_no_bug(newsletter: Newsletter) -> None:
+    newsletter.expect(0, "send-issue", "29")
+    done = subprocess.run(
+        ["bash", "-c", f"'{os.path.dirname(sys.executable)}/dispatcher' report 29 --format tsv | head -1"],  # noqa: PTH120
+        cwd=newsletter.folder, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
