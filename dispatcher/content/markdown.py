@@ -62,9 +62,6 @@ def mark_fields(source: str, *, fields: list[Field], faults: list[Fault], path: 
         return mark(source, into=fields, path=path, first_line=first_line)
     except InputWrong as wrong:
         faults.extend(wrong.faults)
-    except RecursionError:  # Jinja's parser recurses at every bracket
-        message, remedy = "personal content is nested too deep", "use fewer brackets, or {% raw %}…{% endraw %}"
-        faults.append(Fault(path=path, line=first_line, message=message, remedy=remedy))
     return ""
 
 

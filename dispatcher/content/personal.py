@@ -46,6 +46,9 @@ def mark(source: str, *, into: list[Field], path: str, first_line: int = 1, pers
     With `personal_only`, constructs that name nothing personal stay: a theme's own Jinja, which runs once per
     edition. Line numbers are kept. Raises InputWrong with the line of each fault.
     """
+    if not personal_only:
+        # Whitespace control would swallow line ends, and with them the lines of faults; Markdown has no use for it.
+        source = _WHITESPACE_CONTROL.sub(lambda sign: sign[1] + " " if sign[1] else " " + sign[2], source)
     if collision := MARK.search(source):
         line = first_line + source.count("\n", 0, collision.start())
         raise InputWrong([_fault(path, line, f"the word {collision[0]} is used by Dispatcher itself", "change it")])
@@ -107,6 +110,7 @@ def _constructs(source: str, path: str, first_line: int) -> Iterator[tuple[int, 
         raise InputWrong([_syntax(error, path, first_line)]) from error
 
 
+_WHITESPACE_CONTROL = re.compile(r"(\{[%{])[-+]|[-+]([%}]\})")
 _OPENING = re.compile(r"\{%[-+]?\s*(if|for|set)\b")
 _MIDDLE = re.compile(r"\{%[-+]?\s*(elif|else)\b")
 _CLOSING = re.compile(r"\{%[-+]?\s*end(if|for)\b")
@@ -141,6 +145,9 @@ def _check(source: str, *, path: str, first_line: int) -> None:
         tree = grammar().parse(source)
     except TemplateSyntaxError as error:
         raise InputWrong([_syntax(error, path, first_line)]) from error
+    except RecursionError as error:  # Jinja's parser recurses at every bracket
+        remedy = "use fewer brackets, or {% raw %}…{% endraw %}"
+        raise InputWrong([_fault(path, first_line, "personal content is nested too deep", remedy)]) from error
     faults = [_fault(path, line + first_line - 1, what, how) for line, what, how in _offences(tree)]
     if faults:
         raise InputWrong(faults)

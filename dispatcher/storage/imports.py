@@ -177,7 +177,7 @@ def _upsert(connection: Connection, incoming: Incoming, list_id: int) -> tuple[i
         " SELECT ?, s.id, ?, CASE WHEN m.state IS NULL THEN 'joined' ELSE 'returned' END, ?" + joining,
         (at, list_id, incoming.source, list_id),
     )
-    joined = connection.exec_driver_sql(  # the parts are constants above
+    joined = connection.exec_driver_sql(
         "INSERT INTO membership (list_id, subscriber_id, state, source, changed_at)"
         " SELECT ?, s.id, 'active', ?, ?" + joining + " ORDER BY s.id"
         " ON CONFLICT (list_id, subscriber_id) DO UPDATE SET state = 'active', source = excluded.source,"
@@ -208,7 +208,7 @@ def _end_missing(connection: Connection, list_id: int, *, guard: bool) -> int:
     )
     connection.exec_driver_sql(
         "UPDATE membership SET state = 'removed', changed_at = ? WHERE list_id = ? AND source = 'file'"
-        " AND state = 'active' AND subscriber_id IN (SELECT subscriber_id" + missing + ")",
+        " AND state = 'active' AND subscriber_id IN (SELECT subscriber_id" + missing + ")",  # noqa: S608  a constant
         (at, list_id, list_id),
     )
     return vanished

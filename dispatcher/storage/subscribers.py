@@ -58,7 +58,7 @@ class Leaver:
     email: str
     language: str | None
     list_name: str
-    is_on_list: bool
+    has_left: bool  # by his own will; one whose line is gone from the file may still want to
     other_lists: int  # further lists he is on
 
 
@@ -213,7 +213,7 @@ def leaver(database: Database, *, subscriber_id: int, ref: int, list_id: int) ->
         email=row.email,
         language=row.language,
         list_name=row.name,
-        is_on_list=row.state == "active",
+        has_left=row.state == "unsubscribed",
         other_lists=row.others,
     )
 

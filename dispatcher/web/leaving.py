@@ -81,7 +81,7 @@ def _page(pages: Pages, language: str, person: Leaver, wish: Wish) -> str:
             return draw(pages, language, "left_all", facts)
         case Wish.LEAVE:
             return draw(pages, language, "left", facts, other_lists=person.other_lists)
-        case _ if person.is_on_list:
+        case _ if not person.has_left:
             return draw(pages, language, "ask", facts, may_leave=True, other_lists=person.other_lists)
         case _:
             return draw(pages, language, "not_on_list", facts, other_lists=person.other_lists)
