@@ -155,7 +155,9 @@ def _plan(newsletter: Newsletter, order: Order, editions: Editions, list_name: s
         readers = {edition: list({*speak, None}) for edition, speak in readers.items()}
     else:
         readers = {
-            edition: [each for each in languages if languages[each] == edition] for edition in set(languages.values())
+            edition: [each for each in languages if languages[each] == edition]
+            for edition in editions.by_language
+            if edition in languages.values()
         }
     check_fields(database, settings, editions, list_name, readers)
     skips_reserved = not stays_here(newsletter.relay)
@@ -211,14 +213,14 @@ def _send(newsletter: Newsletter, order: Order, ledger: Ledger, folder: Path) ->
                 run(ledger, newsletter.relay, _builder(newsletter, mailing), terms, progress=report, say=screen.note)
     finally:
         _keep_receipt(newsletter, mailing, folder)
-        _summarise(newsletter, ledger, had_work=queued > 0)
+        _summarise(newsletter, order, ledger, had_work=queued > 0)
     counts = ledger.counts()
     if counts[State.QUEUED] or counts[State.DEFERRED] or counts[State.SENDING]:
         return _UNFINISHED
     return _IN_DOUBT if counts[State.IN_DOUBT] else 0
 
 
-def _summarise(newsletter: Newsletter, ledger: Ledger, *, had_work: bool) -> None:
+def _summarise(newsletter: Newsletter, order: Order, ledger: Ledger, *, had_work: bool) -> None:
     mailing, counts = ledger.mailing, ledger.counts()
     if had_work:
         screen.say(f"issue {mailing.issue}: {screen.spoken_counts(counts)}")
@@ -229,7 +231,8 @@ def _summarise(newsletter: Newsletter, ledger: Ledger, *, had_work: bool) -> Non
     for address in doubtful_addresses(newsletter.database, mailing.id):
         screen.say(f"in doubt: {address}")
     if counts[State.DEFERRED] or counts[State.QUEUED]:
-        screen.say(f"not finished; run again: send-issue {mailing.issue}")
+        chosen = f" --list {order.list_name}" if order.list_name else ""
+        screen.say(f"not finished; run again: send-issue {mailing.issue}{chosen}")
     if isinstance(newsletter.relay, MaildirRelay) and had_work:
         name = newsletter.relay.folder.name
         screen.say(f"look at it: dispatcher serve, and in another terminal: mutt -f {name}   (or any mail program)")
