@@ -189,7 +189,7 @@ def _confirm(newsletter: Newsletter, order: Order, number: int, plan: Plan, peop
     label = {Kind.LIVE: "", Kind.MAILDIR: "trial: ", Kind.STAGING: "staging: "}[plan.kind]
     time = "" if isinstance(newsletter.relay, MaildirRelay) else f", about {about}"
     detail = f" ({by_edition})" if by_edition else ""
-    screen.say(f"{label}issue {number} to {people:,} readers of {plan.list_name}{detail} {where}{relay}{time}")
+    screen.say(f"{label}issue {number} to {screen.spoken_readers(people)} of {plan.list_name}{detail} {where}{relay}{time}")
     if plan.reserved:
         screen.say(f"skipped: {plan.reserved:,} with an address in a reserved domain")
     if plan.kind is not Kind.LIVE or order.is_confirmed or not people:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dispatcher.desk.screen import spoken_readers
 from dispatcher.models import State
 from dispatcher.storage.database import Database
 from dispatcher.storage.mailings import Mailing
@@ -35,7 +36,7 @@ class Account:
         if self.to_go:
             terms.append(f"{self.to_go:,} still to go")
         sign = "=" if self.planned == sum(self.counts.values()) else "≠"
-        lines = [f"issue {self.issue} ({self.kind}): {self.planned:,} readers {sign} {' + '.join(terms)}"]
+        lines = [f"issue {self.issue} ({self.kind}): {spoken_readers(self.planned)} {sign} {' + '.join(terms)}"]
         lines += [f"wrong: {each}" for each in self.contradictions]
         return "\n".join([*lines, "the equation holds" if self.holds else "the equation does not hold"])
 

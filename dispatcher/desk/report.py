@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 
-from dispatcher.desk.screen import spoken_counts
+from dispatcher.desk.screen import spoken_counts, spoken_readers
 from dispatcher.desk.tables import print_table
 from dispatcher.models import Kind, State
 from dispatcher.storage.database import Database
@@ -17,7 +17,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\r": "\\r", "\n": "\\n"})
 def as_text(database: Database, mailing: Mailing) -> None:
     counts = Counter(line.state for line in delivery_lines(database, mailing))
     label = {Kind.LIVE: "live", Kind.MAILDIR: "trial into a Maildir", Kind.STAGING: "staging"}[mailing.kind]
-    print(f"issue {mailing.issue} ({label}): {counts.total():,} readers: {spoken_counts(counts)}")
+    print(f"issue {mailing.issue} ({label}): {spoken_readers(counts.total())}: {spoken_counts(counts)}")
     doubts = doubtful_addresses(database, mailing.id)
     if doubts:
         print("\nIn doubt: the relay may have taken these, or not; they are not mailed again by themselves.")

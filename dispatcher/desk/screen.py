@@ -44,6 +44,10 @@ def spoken_time(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
+def spoken_readers(people: int) -> str:
+    return "1 reader" if people == 1 else f"{people:,} readers"
+
+
 def spoken_counts(counts: Mapping[State, int]) -> str:
     """`200 sent, 1 refused`, in the order of the states' importance to the editor."""
     order = (State.SENT, State.REFUSED, State.SKIPPED, State.IN_DOUBT, State.DEFERRED, State.QUEUED, State.SENDING)
