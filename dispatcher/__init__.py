@@ -1,7 +1,7 @@
 """Dispatcher: a newsletter kept in git and sent with one command. This is the floor plan.
 
     cli/            the commands: parse, call one function, print, exit
-    send_issue.py   the recipe: issue 29 from folder to relay, top to bottom
+    recipes/        the ways through the house; recipes/send_issue.py is `send-issue 29`, top to bottom
     config.py       [tool.dispatcher] and the environment → Settings
     errors.py       what the operator can put right, with exit codes
     models.py       the nouns that cross rooms
@@ -18,7 +18,7 @@
     load ▶ compose editions ▶ check fields ▶ freeze + enqueue ▶ ( merge ▶ claim ▶ send ▶ record )* ▶ report
     content    content          storage         storage           content  storage delivery storage   desk
 
-Arrows point down only: cli → recipe → rooms → storage, tokens → models, errors. A room does not import another
-room; the recipe joins them by passing functions and values. `content` never sees the database; `storage` never sees
-a template; settings stop at the recipe and the commands.
+Arrows point down only: cli → recipes → rooms → storage, tokens → models, errors. A room does not import another
+room; a recipe joins them by passing functions and values. `content` never sees the database; `storage` never sees
+a template; settings stop at the recipes and the commands.
 """

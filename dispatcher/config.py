@@ -56,7 +56,7 @@ def find_folder(start: Path) -> Path:
     Raises NotFound.
     """
     for folder in (start.resolve(), *start.resolve().parents):
-        if "dispatcher" in _read_toml(folder / "pyproject.toml").get("tool", {}):
+        if _table(folder / "pyproject.toml") is not None:
             return folder
     raise NotFound(f"{start}: no newsletter here or above; make one with: dispatcher init DIR")
 
@@ -64,14 +64,14 @@ def find_folder(start: Path) -> Path:
 def load_settings(folder: Path, environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings of the newsletter in `folder`. Raises SettingsWrong with every fault found."""
     path = folder / "pyproject.toml"
-    table = _read_toml(path).get("tool", {}).get("dispatcher", {})
+    table = _table(path)
     faults: list[str] = []
     values: dict[str, object] = {"folder": folder}
-    for key, value in table.items():
+    for key, value in (table or {}).items():
         if key not in _KEYS:
-            faults.append(f"unknown setting {key!r}; did you mean {_nearest(key)!r}?")
+            faults.append(f"{path}:{_line(path, key)}: unknown setting {key!r}; did you mean {_nearest(key)!r}?")
         elif problem := _wrong_type(key, value):
-            faults.append(f"{key} {problem}")
+            faults.append(f"{path}:{_line(path, key)}: {key} {problem}")
         else:
             values[_KEYS[key].name] = parse_duration(str(value)) if key == "retry_for" else value
     for name, variable in _ENVIRONMENT.items():
@@ -80,7 +80,7 @@ def load_settings(folder: Path, environment: Mapping[str, str] = os.environ) -> 
     values["relay_password"] = environment.get("DISPATCHER_RELAY_PASSWORD") or None
     values["secrets"] = tuple(environment.get("DISPATCHER_SECRET", "").split())
     if faults:
-        raise SettingsWrong("\n".join(f"{path}: {fault}" for fault in faults))
+        raise SettingsWrong("\n".join(faults))
     settings = Settings(**values)  # type: ignore[arg-type]
     faults = list(_contradictions(settings))
     if faults:
@@ -107,7 +107,8 @@ def masked(settings: Settings) -> dict[str, str]:
     for key, field in _KEYS.items():
         value = getattr(settings, field.name)
         shown[key] = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-    shown["database"] = re.sub(r"(?<=:)[^:@/]+(?=@)", "hidden", shown["database"])
+    for key in ("relay", "database"):
+        shown[key] = re.sub(r"(://[^:/@]*):.*@", r"\1:hidden@", shown[key])
     shown["retry_for"] = spoken_duration(settings.retry_for)
     shown["relay password"] = "set, hidden" if settings.relay_password else "not set"
     shown["secret"] = (
@@ -142,13 +143,30 @@ def spoken_duration(duration: timedelta) -> str:
     return f"{seconds}s"
 
 
-def _read_toml(path: Path) -> dict[str, dict[str, dict[str, object]]]:
+def _table(path: Path) -> dict[str, object] | None:
+    """`[tool.dispatcher]` of a pyproject.toml, None if there is none."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
+        tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsWrong(f"{path}: {error}; mend the file") from error
+    if not isinstance(tool, dict) or "dispatcher" not in tool:
+        return None
+    table = tool["dispatcher"]
+    if not isinstance(table, dict):
+        raise SettingsWrong(f"{path}: tool.dispatcher is no table; write it as [tool.dispatcher]")
+    return table
+
+
+def _line(path: Path, key: str) -> int:
+    """Where a setting stands in the file."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    table = next((number for number, line in enumerate(lines) if line.strip() == "[tool.dispatcher]"), 0)
+    written = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*=""")
+    return next(
+        (number for number, line in enumerate(lines[table:], start=table + 1) if written.match(line)), table + 1
+    )
 
 
 def _nearest(key: str) -> str:
@@ -186,7 +204,11 @@ def _contradictions(settings: Settings) -> list[str]:
     except (KeyError, ValueError, OSError):
         faults.append(f"timezone {settings.timezone!r} is unknown; write it as Europe/Berlin")
     base = urlsplit(settings.base_url)
-    if settings.base_url and (base.scheme not in {"http", "https"} or not base.hostname or base.query or base.fragment):
+    if settings.base_url and not re.fullmatch(r"[!-;=?-~]+", settings.base_url):
+        faults.append("base_url holds a space or a character that is not ASCII; write the host as xn--… (punycode)")
+    elif settings.base_url and (
+        base.scheme not in {"http", "https"} or not base.hostname or base.query or base.fragment
+    ):
         faults.append(f"base_url {settings.base_url!r} must start with https:// and name a host")
     if settings.bounce_address is not None:
         faults += _bounce_address_faults(settings.bounce_address)

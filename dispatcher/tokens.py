@@ -4,10 +4,12 @@ A token is version, payload and a MAC of 128 bits in lower-case base32: one spel
 The MAC's key depends on the database's instance, so that a token never names somebody in another database.
 """
 
+import contextlib
 import hashlib
 import hmac
 import os
 import secrets
+import tempfile
 from base64 import b32decode, b32encode
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -115,20 +117,32 @@ def load_secrets(from_environment: tuple[str, ...], key_file: Path) -> tuple[str
     if from_environment:
         return from_environment
     try:
-        descriptor = os.open(key_file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        pass
-    else:
+        if not key_file.exists():
+            _make_key(key_file)
+        if key_file.stat().st_mode & 0o077:
+            raise SettingsWrong(f"{key_file}: others can read the signing key; run: chmod 600 {key_file}")
+        found = tuple(key_file.read_text(encoding="ascii").split())
+    except OSError as error:
+        raise SettingsWrong(f"{key_file}: {error.strerror}; the signing key is kept there") from error
+    except UnicodeDecodeError as error:
+        raise SettingsWrong(f"{key_file}: this is no signing key; restore it from your backup") from error
+    if not found or any(len(secret) < 32 for secret in found):
+        raise SettingsWrong(f"{key_file}: a signing secret has fewer than 32 characters; restore it from your backup")
+    return found
+
+
+def _make_key(key_file: Path) -> None:
+    """Writes a whole key or none; when two runs make one at once, the first stays."""
+    descriptor, name = tempfile.mkstemp(dir=key_file.parent, prefix=".dispatcher.key-")  # 0600
+    try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secrets.token_urlsafe(48) + "\n")
             file.flush()
             os.fsync(file.fileno())
-    if key_file.stat().st_mode & 0o077:
-        raise SettingsWrong(f"{key_file}: others can read the signing key; run: chmod 600 {key_file}")
-    found = tuple(key_file.read_text(encoding="ascii").split())
-    if not found or any(len(secret) < 32 for secret in found):
-        raise SettingsWrong(f"{key_file}: a signing secret has fewer than 32 characters; restore it from your backup")
-    return found
+        with contextlib.suppress(FileExistsError):
+            key_file.hardlink_to(name)
+    finally:
+        Path(name).unlink()
 
 
 def _sign(keyring: Keyring, purpose: Purpose, payload: bytes) -> str:

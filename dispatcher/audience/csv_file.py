@@ -15,6 +15,7 @@ from dispatcher.storage.imports import Person
 _MAX_BYTES = 200_000_000
 _MAX_COLUMNS = 100
 _MAX_FIELD = 65_536  # characters
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # they turn what follows around
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +77,10 @@ def read_people(path: Path, header: Header, *, shown: str, faults: list[Fault]) 
 
 def check_value(what: str, value: str) -> None:
     """Raises ValueError if a name or attribute holds what no mail header may carry."""
+    if len(value) > _MAX_FIELD:
+        raise ValueError(f"the {what} is longer than {_MAX_FIELD:,} characters")
     for character in value:
-        if unicodedata.category(character) in {"Cc", "Zl", "Zp", "Cs"}:
+        if unicodedata.category(character) in {"Cc", "Zl", "Zp", "Cs"} or character in _BIDI_CONTROLS:
             raise ValueError(f"the {what} holds a control character (U+{ord(character):04X})")
 
 
@@ -119,7 +122,7 @@ def _rows(path: Path, shown: str) -> Iterator[tuple[int, list[str]]]:
     with file:
         if path.stat().st_size > _MAX_BYTES:
             raise InputWrong([_fault(shown, None, "the file is larger than 200 MB", "split it")])
-        csv.field_size_limit(_MAX_FIELD)
+        csv.field_size_limit(_MAX_BYTES)  # a long field is the fault of its row, not the end of the file
         reader = csv.reader(file, strict=True)
         line = 1
         try:

@@ -77,7 +77,10 @@ def add_person(
     attributes: Mapping[str, str],
 ) -> Changes:
     """Adds one person, or corrects what is known of him. Raises InputWrong for what no file could hold either."""
+    file_of(Path(), list_name)
     try:
+        if reserved := {"email", "name", "language"} & {*attributes}:
+            raise ValueError(f"{min(reserved)} is no attribute")  # noqa: TRY301
         address = read_address(email)
         for what, value in {"name": name or "", **attributes}.items():
             check_value(what, value)
@@ -94,7 +97,7 @@ def add_person(
         domain=address.domain,
         name=name,
         language=language,
-        attributes=attributes,
+        attributes={key: value.strip() or None for key, value in attributes.items()},
     )
     incoming = Incoming(
         list_name=list_name,

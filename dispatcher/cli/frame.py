@@ -1,5 +1,6 @@
 """What all commands share: the newsletter they work on, and how errors become exit codes."""
 
+import io
 import os
 import sys
 from datetime import timedelta
@@ -13,6 +14,8 @@ from dispatcher.config import Settings, find_folder, load_settings, parse_durati
 from dispatcher.errors import DispatcherError
 
 INTERRUPTED = 75
+NOT_FOUND = 66
+_CTRL_C = 130  # Typer's own code for it
 
 
 class Format(StrEnum):
@@ -27,17 +30,25 @@ def command_group(**options: object) -> typer.Typer:
 
 def run(app: typer.Typer, name: str) -> None:
     """Runs a command line to its exit code; an error the operator can put right is one line for each fault."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name in Chinese under an ASCII locale
     try:
         app(prog_name=name)
+    except SystemExit as end:
+        if end.code == _CTRL_C:
+            print("interrupted", file=sys.stderr)
+            sys.exit(INTERRUPTED)
+        raise
     except DispatcherError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
     except BrokenPipeError:  # the reader of our output left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        print(f"{error.filename or 'file'}: {error.strerror or error}; check the path and its rights", file=sys.stderr)
+        sys.exit(NOT_FOUND)
 
 
 def version(is_asked: bool) -> None:

@@ -17,6 +17,6 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8029,
 ) -> None:
     """Serve the readers' pages: unsubscribe, pictures, issues."""
-    from dispatcher.serve import serve as run_pages  # noqa: PLC0415
+    from dispatcher.recipes.serve import serve as run_pages  # noqa: PLC0415
 
     run_pages(settings_of(context.obj), host, port)

@@ -27,8 +27,8 @@ def status(
     output: Annotated[Format, typer.Option("--format")] = Format.TEXT,
 ) -> None:
     """Show where each issue stands."""
-    from dispatcher.accounts import issue_standings  # noqa: PLC0415
     from dispatcher.desk.tables import print_table  # noqa: PLC0415
+    from dispatcher.recipes.accounts import issue_standings  # noqa: PLC0415
 
     standings = issue_standings(settings_of(context.obj), issue)
     if output is Format.JSON:
@@ -45,8 +45,8 @@ def report(
     output: Annotated[ReportFormat, typer.Option("--format")] = ReportFormat.TEXT,
 ) -> None:
     """Show the outcome: by state, doubts first, then by domain and reason."""
-    from dispatcher.accounts import reported  # noqa: PLC0415
     from dispatcher.desk import report as write  # noqa: PLC0415
+    from dispatcher.recipes.accounts import reported  # noqa: PLC0415
 
     with reported(settings_of(context.obj), issue) as (database, mailing):
         {ReportFormat.TEXT: write.as_text, ReportFormat.JSON: write.as_json, ReportFormat.TSV: write.as_tsv}[output](
@@ -60,8 +60,8 @@ def audit(
     output: Annotated[Format, typer.Option("--format")] = Format.TEXT,
 ) -> None:
     """Prove the ledger's equation; exit 0 only if it holds, else 65."""
-    from dispatcher.accounts import reported  # noqa: PLC0415
     from dispatcher.desk.audit import audit as prove  # noqa: PLC0415
+    from dispatcher.recipes.accounts import reported  # noqa: PLC0415
 
     with reported(settings_of(context.obj), issue) as (database, mailing):
         account = prove(database, mailing)

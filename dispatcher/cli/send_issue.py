@@ -1,5 +1,7 @@
 """The command `send-issue`."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -38,29 +40,37 @@ def send_issue(
         raise typer.BadParameter("--staging and --list do not go together")
     if reader and not test:
         raise typer.BadParameter("--as needs --test")
+    if test and list_name:
+        raise typer.BadParameter("--test and --list do not go together; --as names the reader")
     time = duration(patience)
 
-    from dispatcher.newsletter import open_newsletter  # noqa: PLC0415  --help answers without the database
+    from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415  --help answers without the database
 
     settings = settings_of(folder)
     with open_newsletter(settings) as newsletter:
         if test is not None:
-            from dispatcher.rehearsal import TestOrder, send_test  # noqa: PLC0415
+            from dispatcher.recipes.rehearsal import TestOrder, send_test  # noqa: PLC0415
 
             exit_with(send_test(newsletter, TestOrder(issue=issue, to=test, reader=reader)))
             return
-        chosen = "staging" if staging else list_name
-        if dry_run:
-            from dispatcher.rehearsal import dry_run as rehearse  # noqa: PLC0415
+        from dispatcher.recipes.plan import Order  # noqa: PLC0415
 
-            rehearse(newsletter, issue, chosen, skip_bad_rows=skip_bad_rows)
-            return
-        from dispatcher import send_issue as recipe  # noqa: PLC0415
-
-        order = recipe.Order(
-            issue=issue, list_name=chosen, is_confirmed=yes, patience=time, skip_bad_rows=skip_bad_rows
+        order = Order(
+            issue=issue,
+            list_name="staging" if staging else list_name,
+            is_confirmed=yes,
+            patience=time,
+            skip_bad_rows=skip_bad_rows,
+            command=shlex.join(["send-issue", *sys.argv[1:]]),
         )
-        exit_with(recipe.send_issue(newsletter, order))
+        if dry_run:
+            from dispatcher.recipes.rehearsal import dry_run as rehearse  # noqa: PLC0415
+
+            rehearse(newsletter, order)
+            return
+        from dispatcher.recipes.send_issue import send_issue as send  # noqa: PLC0415
+
+        exit_with(send(newsletter, order))
 
 
 def main() -> None:

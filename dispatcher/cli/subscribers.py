@@ -24,7 +24,7 @@ def import_(
 ) -> None:
     """Add and correct readers from a file; who left stays away. Bad rows are listed, the others stored."""
     from dispatcher.audience.lists import import_file  # noqa: PLC0415
-    from dispatcher.newsletter import open_newsletter  # noqa: PLC0415
+    from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
 
     settings = settings_of(context.obj)
     with open_newsletter(settings) as newsletter:
@@ -48,7 +48,7 @@ def export(
 ) -> None:
     """Write a list's active readers as CSV, safe to open in a spreadsheet."""
     from dispatcher.audience.export import export_list  # noqa: PLC0415
-    from dispatcher.newsletter import open_newsletter  # noqa: PLC0415
+    from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
 
     with open_newsletter(settings_of(context.obj)) as newsletter:
         export_list(newsletter.database, list_name, out)
@@ -68,7 +68,7 @@ def add(
     if any(not key or not separator for key, separator, _ in pairs):
         raise typer.BadParameter("--set needs NAME=VALUE")
     from dispatcher.audience.lists import add_person  # noqa: PLC0415
-    from dispatcher.newsletter import open_newsletter  # noqa: PLC0415
+    from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
 
     values = {key: value for key, _, value in pairs}
     with open_newsletter(settings_of(context.obj)) as newsletter:
@@ -85,7 +85,7 @@ def list_(
     """Show the lists and how many readers each has, or with --list everybody who is or was on one."""
     from dispatcher.audience.lists import roll  # noqa: PLC0415
     from dispatcher.desk.tables import print_table  # noqa: PLC0415
-    from dispatcher.newsletter import open_newsletter  # noqa: PLC0415
+    from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
     from dispatcher.storage.subscribers import lists  # noqa: PLC0415
 
     with open_newsletter(settings_of(context.obj)) as newsletter:
@@ -113,7 +113,7 @@ def show(
     """Show everything known about one reader, with history."""
     from dispatcher.audience.lists import find_person  # noqa: PLC0415
     from dispatcher.desk.person import as_plain, as_text  # noqa: PLC0415
-    from dispatcher.newsletter import open_newsletter  # noqa: PLC0415
+    from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
 
     with open_newsletter(settings_of(context.obj)) as newsletter:
         person = find_person(newsletter.database, address)
@@ -130,7 +130,7 @@ def unsubscribe(
 ) -> None:
     """Take a reader off; no file brings him back."""
     from dispatcher.audience.lists import take_off  # noqa: PLC0415
-    from dispatcher.newsletter import open_newsletter  # noqa: PLC0415
+    from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
 
     with open_newsletter(settings_of(context.obj)) as newsletter:
         left = take_off(newsletter.database, address, list_name)

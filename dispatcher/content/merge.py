@@ -11,12 +11,13 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from jinja2 import Template, nodes
+from jinja2 import Template, TemplateError, nodes
 from jinja2.runtime import Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
 
 from dispatcher.content.personal import ALLOWED_FILTERS, MARK, grammar
-from dispatcher.models import Field, Subscriber
+from dispatcher.models import Edition, Field, Subscriber
 
 _PIECE = re.compile("\x02(\\d+)\x03")
 _MOST_ITEMS = 100  # of a reader's own list
@@ -61,9 +62,7 @@ def prepare(marked: str, fields: Sequence[Field], context: Context) -> Part:
         source.append(_construct(field, found[2]))
     _add_piece(marked[position:], pieces, source)
     environment = _environment(context)
-    tree = environment.parse("".join(source))
-    for loop in tree.find_all(nodes.For):
-        loop.iter = nodes.Filter(loop.iter, "own_list", [], [], None, None, lineno=loop.lineno)
+    tree = _Bounded().visit(environment.parse("".join(source)))
     code = environment.compile(tree)
     return Part(pieces=tuple(pieces), template=Template.from_code(environment, code, dict(environment.globals)))
 
@@ -76,6 +75,9 @@ def fill(part: Part, values: Mapping[str, object]) -> list[int | str] | Unfilled
         return Unfilled(reason=f"field {error} missing", field=str(error), needs_url=error.needs_url)
     except _BadValueError as error:
         return Unfilled(reason=str(error))
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, TemplateError, MemoryError) as error:
+        # Values from a list are text: "3" > 2 has no answer, and `| int` gives it one.
+        return Unfilled(reason=f"personal content cannot be worked out: {error}; values are text, see `| int`")
     return list(_split(rendered))
 
 
@@ -97,13 +99,18 @@ def reader_values(subscriber: Subscriber, *, unsubscribe_url: str, view_url: str
     return {"subscriber": _Reader(known), "unsubscribe_url": unsubscribe_url, "view_url": view_url}
 
 
-def attributes_used(fields: Sequence[Field]) -> dict[str, bool]:
-    """Which of a reader's attributes a set of fields uses, and whether the value matters to whether it can be filled.
+def attributes_used(edition: Edition) -> dict[str, bool]:
+    """Which of a reader's attributes an edition uses, and whether the value matters to whether it can be filled.
 
-    A field that is only printed needs to be there; one that a condition looks at may lead to another branch.
+    A field that is only printed needs to be there; one that a condition looks at may lead to another branch, and one
+    that is a link's whole address must be a good one.
     """
     used: dict[str, bool] = {}
-    tree = grammar().parse("".join(field.source for field in fields))
+    whole_urls = {int(found[1]) for found in MARK.finditer(edition.html + edition.text) if found[2] == "w"}
+    for number in whole_urls:
+        tree = grammar().parse(edition.fields[number].source)
+        used |= {name: True for node in tree.find_all(nodes.Expr) if (name := _attribute(node)) not in {None, "email"}}
+    tree = grammar().parse("".join(field.source for field in edition.fields))
     printed = {id(node) for output in tree.find_all(nodes.Output) for node in _only_printed(output)}
     for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
         name = _attribute(node)
@@ -147,6 +154,25 @@ def _construct(field: Field, variant: str) -> str:
     return f"{{{{ ({expression}) | {'whole_url' if variant == 'w' else 'in_url'} }}}}"
 
 
+class _Bounded(NodeTransformer):
+    """Puts a bound on what could grow without one: loops, and texts joined again and again."""
+
+    def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802  the visitor's naming
+        self.generic_visit(node)
+        node.iter = nodes.Filter(node.iter, "own_list", [], [], None, None, lineno=node.lineno)
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:  # noqa: N802
+        return self._joined(node.nodes, node)
+
+    def visit_Add(self, node: nodes.Add) -> nodes.Expr:  # noqa: N802
+        return self._joined([node.left, node.right], node, "plus")
+
+    def _joined(self, parts: list[nodes.Expr], node: nodes.Expr, name: str = "joined") -> nodes.Expr:
+        parts = [self.visit(part) for part in parts]
+        return nodes.Filter(nodes.List(parts), name, [], [], None, None, lineno=node.lineno)
+
+
 def _split(rendered: str) -> Iterator[int | str]:
     position = 0
     for found in _PIECE.finditer(rendered):
@@ -163,7 +189,13 @@ def _environment(context: Context) -> ImmutableSandboxedEnvironment:
         autoescape=context is Context.HTML, undefined=_Missing, finalize=_printable, keep_trailing_newline=True
     )
     environment.filters = {name: environment.filters[name] for name in ALLOWED_FILTERS}
-    environment.filters |= {"in_url": _in_url, "whole_url": _whole_url, "own_list": _own_list}
+    environment.filters |= {
+        "in_url": _in_url,
+        "whole_url": _whole_url,
+        "own_list": _own_list,
+        "joined": _joined,
+        "plus": _plus,
+    }
     environment.globals = {}
     return environment
 
@@ -236,6 +268,17 @@ def _whole_url(value: object) -> str:
     if not hostname or parts.scheme.lower() not in {"http", "https"}:
         raise _BadValueError("a field that is a link is no http or https URL")
     return quote(url, safe=":/?#[]@!$&'()*+,;=%~-._")
+
+
+def _joined(values: list[object]) -> str:
+    return str(_printable("".join(str(value) for value in values)))
+
+
+def _plus(values: list[object]) -> object:
+    left, right = values
+    if isinstance(left, int | float) and isinstance(right, int | float):
+        return left + right
+    return _joined(values)
 
 
 def _own_list(value: object) -> Sequence[object]:

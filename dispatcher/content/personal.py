@@ -31,6 +31,7 @@ _ALLOWED_NODES = (
 ALLOWED_FILTERS = frozenset(
     "default d upper lower title capitalize trim replace truncate join first last length count int round".split()
 )
+_DEEPEST = 15
 _ALLOWED_TESTS = frozenset("defined undefined none string number even odd in eq ne lt le gt ge equalto".split())
 
 
@@ -108,6 +109,8 @@ def _constructs(source: str, path: str, first_line: int) -> Iterator[tuple[int, 
                 yield line, "data", text
     except TemplateSyntaxError as error:
         raise InputWrong([_syntax(error, path, first_line)]) from error
+    if pending:
+        raise InputWrong([_syntax(TemplateSyntaxError("this is not closed", began - first_line + 1), path, first_line)])
 
 
 _WHITESPACE_CONTROL = re.compile(r"(\{[%{])[-+]|[-+]([%}]\})")
@@ -149,6 +152,8 @@ def _check(source: str, *, path: str, first_line: int) -> None:
         remedy = "use fewer brackets, or {% raw %}…{% endraw %}"
         raise InputWrong([_fault(path, first_line, "personal content is nested too deep", remedy)]) from error
     faults = [_fault(path, line + first_line - 1, what, how) for line, what, how in _offences(tree)]
+    if _depth(tree) > _DEEPEST:
+        faults.append(_fault(path, first_line, "statements stand too deep in each other", f"keep to {_DEEPEST} levels"))
     if faults:
         raise InputWrong(faults)
 
@@ -171,10 +176,18 @@ def _offences(tree: nodes.Template) -> Iterator[tuple[int, str, str]]:
             )
         elif isinstance(node, nodes.Test) and node.name not in _ALLOWED_TESTS:
             yield node.lineno, f"there is no test {node.name!r}", f"the tests are {', '.join(sorted(_ALLOWED_TESTS))}"
+        elif isinstance(node, nodes.Name) and node.ctx == "store" and node.name in PERSONAL_NAMES:
+            yield node.lineno, f"{node.name} cannot be set", "choose another name"
         elif isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in known:
             yield node.lineno, f"unknown template variable {node.name!r}", _advice(node.name)
         elif isinstance(node, nodes.For) and not _is_own_list(node.iter):
             yield node.lineno, "a for goes over something that is not a reader's own list", "use subscriber.NAME"
+
+
+def _depth(node: nodes.Node) -> int:
+    """How deep statements stand in each other; Python allows 20 loops and 100 conditions."""
+    inside = max(map(_depth, node.iter_child_nodes()), default=0)
+    return inside + isinstance(node, nodes.If | nodes.For)
 
 
 def _is_own_list(node: nodes.Node) -> bool:

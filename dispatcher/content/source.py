@@ -42,6 +42,11 @@ class Issue:
     folder: Path
     drafts: Mapping[str, Draft]  # by language, that of issue.md first
 
+    @property
+    def list_name(self) -> str | None:
+        """The list that the issue asks to be sent to."""
+        return next(iter(self.drafts.values())).list
+
 
 def find_issue(root: Path, what: str) -> Path:
     """The folder that `what` names: 29, 029, 29-life-with-data, issues/29/ or a whole path.
@@ -49,7 +54,11 @@ def find_issue(root: Path, what: str) -> Path:
     NotFound says which issues there are; two folders with one number are InputWrong.
     """
     named = _FOLDER.fullmatch(Path(what).name)
-    is_elsewhere = len(Path(what).parts) > 1 and (root / what).resolve().parent != (root / "issues").resolve()
+    issues = (root / "issues").resolve()
+    is_elsewhere = len(Path(what).parts) > 1 and issues not in {
+        (root / what).resolve().parent,
+        Path(what).resolve().parent,
+    }
     if not named or is_elsewhere:
         raise NotFound(f"there is no issue {what!r}; {_nearby(root, 0)}")
     number = int(named["number"])

@@ -107,6 +107,7 @@ class _Run:
     page: deque[Delivery] = field(default_factory=deque)
     seen: int = 0  # the highest id read from the ledger
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    in_hand: set[int] = field(default_factory=set)  # taken by a connection, not claimed yet
 
     @property
     def is_over(self) -> bool:
@@ -145,6 +146,7 @@ async def _work(run: _Run, line: Line) -> None:
             objection = parcel if isinstance(parcel, str) else line.objection(parcel)
             if objection is not None or isinstance(parcel, str):
                 await run.writer.commit(Outcome(delivery_id=delivery.id, state=State.SKIPPED, reason=objection))
+                run.in_hand.discard(delivery.id)
                 continue
             if (most := line.most_octets()) and len(parcel.content) > most:
                 run.fail(RelayUnusable(f"the relay takes {most} octets, a message has {len(parcel.content)}"))
@@ -152,6 +154,7 @@ async def _work(run: _Run, line: Line) -> None:
             ending = await line.offer(parcel)
             early = _weigh(run, line, delivery, at, ending) if ending is not None else None
             holds = await run.writer.commit(outcome, Claim(delivery_id=delivery.id, at=at, ended=early))
+            run.in_hand.discard(delivery.id)
             outcome = None
             if early is None and holds:
                 outcome = _weigh(run, line, delivery, at, await line.hand_over(parcel))
@@ -196,9 +199,14 @@ async def _next(run: _Run) -> Delivery | None:
     async with run.reading:
         for start in (run.seen, 0):
             if not run.page and not run.is_over:
-                run.page.extend(await asyncio.to_thread(run.ledger.queued, after=start, limit=_PAGE))
-                run.seen = run.page[-1].id if run.page else 0
-        return run.page.popleft() if run.page and not run.is_over else None
+                found = await asyncio.to_thread(run.ledger.queued, after=start, limit=_PAGE)
+                run.seen = found[-1].id if found else 0
+                run.page.extend(delivery for delivery in found if delivery.id not in run.in_hand)
+        if not run.page or run.is_over:
+            return None
+        delivery = run.page.popleft()
+        run.in_hand.add(delivery.id)
+        return delivery
 
 
 def _weigh(run: _Run, line: Line, delivery: Delivery, at: datetime, ending: Ending) -> Outcome:

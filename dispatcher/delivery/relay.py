@@ -22,6 +22,9 @@ class MaildirRelay:
 
     folder: Path
 
+    def __str__(self) -> str:
+        return str(self.folder)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmtpRelay:

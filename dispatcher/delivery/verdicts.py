@@ -37,7 +37,7 @@ _SENT = Verdict(state=State.SENT, then=Then.GO_ON)
 _REFUSED = Verdict(state=State.REFUSED, then=Then.GO_ON)
 _DEFERRED = Verdict(state=State.DEFERRED, then=Then.GO_ON)
 _LOST = Verdict(state=State.QUEUED, then=Then.RECONNECT)
-_REFUSED_421 = Verdict(state=State.DEFERRED, then=Then.RECONNECT)
+_DEFERRED_421 = Verdict(state=State.DEFERRED, then=Then.RECONNECT)
 _IN_DOUBT = Verdict(state=State.IN_DOUBT, then=Then.RECONNECT)
 
 
@@ -50,11 +50,9 @@ def judge(phase: Phase, reply: Reply | None) -> Verdict:
         return _IN_DOUBT if phase is Phase.DOT else _LOST
     kind = reply.code // 100
     if phase is Phase.DOT:
-        if kind == 2:
-            return _SENT
-        if kind == 5:
-            return _REFUSED
-        return _REFUSED_421 if reply.code == 421 else _DEFERRED
+        if kind == 4:
+            return _DEFERRED_421 if reply.code == 421 else _DEFERRED
+        return {2: _SENT, 5: _REFUSED}.get(kind, _IN_DOUBT)  # a 3yz there says neither yes nor no
     if phase is Phase.MAIL:  # the sender is refused, not the reader
         return Verdict(state=State.QUEUED, then=Then.STOP if kind == 5 else Then.WAIT)
     if reply.code == 421:
@@ -76,10 +74,14 @@ def next_attempt(attempts: int, *, now: datetime, jitter: float) -> datetime:
 _ABOUT_THE_ADDRESS = re.compile(r"5\.(1\.[0-36]|1\.10|2\.1)\b")
 
 
+_ABOUT_US = re.compile(r"\b5\.7\.\d+\b")  # policy: who we are, not whom we write to
+
+
 class Breaker:
     """Notices that every reader is refused with the same words: then it is not about the readers.
 
-    Twenty in a row prove it, or five after the content, where it is the message that is refused; or all there were.
+    Twenty in a row prove it, or five after the content, where it is the message that is refused. If there were fewer
+    in all, then all of them, unless the words could be about single addresses.
     """
 
     def __init__(self) -> None:
@@ -108,9 +110,9 @@ class Breaker:
 
     def meant_for_all(self) -> list[int]:
         """The deliveries that were refused alike, if that refusal was meant for all."""
-        if self._has_tripped or (not self._had_others and self._phase in {Phase.DATA, Phase.DOT}):
-            return list(self._alike)
-        return []
+        everybody = not self._had_others and bool(self._alike)
+        about_us = self._phase in {Phase.DATA, Phase.DOT} or _ABOUT_US.search(self.words) or len(self._alike) >= 5
+        return list(self._alike) if self._has_tripped or (everybody and about_us) else []
 
 
 def _gist(text: str) -> str:

@@ -22,16 +22,22 @@ class Receipt:
     counts: Mapping[str, int]  # by state
 
 
-def require_known(path: Path, *, instance: str, issue: int) -> None:
-    """Raises NotPermitted if the issue was sent by another database."""
+def require_known(path: Path, *, issue: int, ledger: str, sent: int) -> None:
+    """Raises NotPermitted if the receipt tells of another ledger, or of more readers sent to than this one knows.
+
+    `ledger` and `sent` are this database's; a restored backup may know the mailing, but not all whom it was sent to.
+    """
     try:
-        ledger = json.loads(path.read_text(encoding="utf-8"))["ledger"]
+        receipt = json.loads(path.read_text(encoding="utf-8"))
+        known, counted = str(receipt["ledger"]), int(receipt["counts"].get("sent", 0))
     except FileNotFoundError:
         return
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotPermitted(f"{path}: the receipt cannot be read; restore it from git") from error
-    if str(ledger).partition("/")[0] != instance:
+    if known != ledger:
         raise NotPermitted(f"{path}: this database did not send issue {issue}; use the one that did")
+    if counted > sent:
+        raise NotPermitted(f"{path}: {counted} were sent issue {issue}, this database knows of {sent}; use the newest")
 
 
 def write_receipt(path: Path, receipt: Receipt) -> None:

@@ -1,5 +1,7 @@
 """Writes what a new newsletter and a new issue begin with."""
 
+import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import resources
@@ -18,17 +20,27 @@ _NEWSLETTER = {
 
 def write_newsletter(folder: Path) -> list[Path]:
     """Writes a newsletter's files and returns them. Raises NotPermitted rather than replace one."""
-    return _write(folder, _NEWSLETTER, {"name": folder.resolve().name})
+    return _write(folder, _NEWSLETTER, {"name": _in_quotes(folder.resolve().name)})
 
 
 def write_issue(root: Path, number: int | None, *, newsletter: str) -> Path:
     """Writes a new issue's file, of the next number unless one is given. Raises NotPermitted if the issue exists."""
-    taken = {int(each.name.partition("-")[0]) for each in (root / "issues").glob("[0-9]*") if each.is_dir()}
+    names = (re.match(r"\d+(?=-|$)", each.name) for each in (root / "issues").glob("[0-9]*") if each.is_dir())
+    taken = {int(name[0]) for name in names if name}
     number = number or max(taken, default=0) + 1
     if number in taken:
         raise NotPermitted(f"issue {number} exists already; `dispatcher new` without a number takes the next one")
-    values = {"number": str(number), "name": newsletter, "date": datetime.now(UTC).date().isoformat()}
+    values = {
+        "number": str(number),
+        "name": _in_quotes(newsletter or root.name),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
     return _write(root, {f"issues/{number}/issue.md": "issue.md"}, values)[0]
+
+
+def _in_quotes(text: str) -> str:
+    """A text as it stands between quotes in TOML and YAML."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _write(folder: Path, files: Mapping[str, str], values: Mapping[str, str]) -> list[Path]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event, insert, inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, ProgrammingError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -44,6 +44,12 @@ class Database:
         ):
             yield connection
 
+    @contextmanager
+    def transactions(self) -> Iterator[Connection]:
+        """A connection without a transaction; `begin(connection)` and `begin(connection, writes=True)` give them."""
+        with _failures_named(self.path), self.engine.connect() as connection:
+            yield connection
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -64,9 +70,14 @@ def open_database(url: str, folder: Path, *, create: bool = True) -> Database:
         engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_SECONDS})
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
-        with engine.connect().execution_options(writes=True) as connection, connection.begin():
-            instance = _prepare(connection, path)
+        instance = _instance(engine, path)
     return Database(engine=engine, path=path, instance=instance)
+
+
+def begin(connection: Connection, *, writes: bool = False) -> RootTransaction:
+    """A transaction, which as a context manager commits or rolls back; what writes waits for other writers first."""
+    connection.execution_options(writes=writes)
+    return connection.begin()
 
 
 def database_path(url: str, folder: Path) -> Path:
@@ -111,15 +122,24 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _prepare(connection: Connection, path: Path) -> str:
-    schema.metadata.create_all(connection)
-    facts: dict[str, str] = {row.name: row.value for row in connection.execute(select(schema.fact))}
-    if not facts:
-        facts = {"schema": str(schema.VERSION), "instance": secrets.token_hex(16)}
-        connection.execute(insert(schema.fact), [{"name": name, "value": value} for name, value in facts.items()])
+def _instance(engine: Engine, path: Path) -> str:
+    """The database's name; a database that is new gets its tables first."""
+    with engine.connect() as connection:
+        if not inspect(connection).has_table(schema.fact.name):
+            connection.rollback()
+            with begin(connection, writes=True):
+                _create(connection)
+        facts: dict[str, str] = {row.name: row.value for row in connection.execute(select(schema.fact))}
     if int(facts["schema"]) > schema.VERSION:
         raise LedgerFailed(f"{path}: written by a newer Dispatcher; update this one")
     return facts["instance"]
+
+
+def _create(connection: Connection) -> None:
+    schema.metadata.create_all(connection)
+    if connection.scalar(select(schema.fact.c.value).limit(1)) is None:  # another process may have been faster
+        facts = {"schema": str(schema.VERSION), "instance": secrets.token_hex(16)}
+        connection.execute(insert(schema.fact), [{"name": name, "value": value} for name, value in facts.items()])
 
 
 def now() -> datetime:

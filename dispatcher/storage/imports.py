@@ -8,7 +8,7 @@ from itertools import islice
 from sqlalchemy import Connection, update
 
 from dispatcher.errors import Fault, InputWrong
-from dispatcher.storage.database import Database, now
+from dispatcher.storage.database import Database, begin, now
 from dispatcher.storage.schema import as_text, reader_list
 from dispatcher.storage.subscribers import list_for
 from dispatcher.tokens import new_ref
@@ -68,20 +68,22 @@ def apply_import(
     `faults` fills while `incoming.people` is read; unless `keep_good_rows`, any of them raises InputWrong and changes
     nothing. With `guard`, raises TooManyVanished, and changes nothing, when more than 10 % and more than 10 vanish.
     """
-    with database.writing() as connection:
-        list_id = list_for(connection, incoming.list_name)
-        read = _load(connection, incoming.people)
-        duplicates = _drop_duplicates(connection, incoming.path, faults)
+    with database.transactions() as connection:
+        with begin(connection):  # reading a long file must not keep others from writing
+            read = _load(connection, incoming.people)
+            duplicates = _drop_duplicates(connection, incoming.path, faults)
         if faults and not keep_good_rows:
             raise InputWrong(faults)
-        joined, changed, stayed_away = _upsert(connection, incoming, list_id)
-        vanished = 0
-        if incoming.file_hash is not None and not faults:
-            vanished = _end_missing(connection, list_id, guard=guard)
-            connection.execute(
-                update(reader_list).where(reader_list.c.id == list_id).values(file_hash=incoming.file_hash)
-            )
-        connection.exec_driver_sql("DROP TABLE incoming")
+        with begin(connection, writes=True):
+            list_id = list_for(connection, incoming.list_name)
+            joined, changed, stayed_away = _upsert(connection, incoming, list_id)
+            vanished = 0
+            if incoming.file_hash is not None and not faults:
+                vanished = _end_missing(connection, list_id, guard=guard)
+                connection.execute(
+                    update(reader_list).where(reader_list.c.id == list_id).values(file_hash=incoming.file_hash)
+                )
+            connection.exec_driver_sql("DROP TABLE incoming")
     return Changes(
         read=read,
         joined=joined,
@@ -207,8 +209,9 @@ def _end_missing(connection: Connection, list_id: int, *, guard: bool) -> int:
         (at, list_id),
     )
     connection.exec_driver_sql(
-        "UPDATE membership SET state = 'removed', changed_at = ? WHERE list_id = ? AND source = 'file'"
-        " AND state = 'active' AND subscriber_id IN (SELECT subscriber_id" + missing + ")",  # noqa: S608  a constant
-        (at, list_id, list_id),
+        f"WITH gone AS (SELECT subscriber_id{missing})"  # noqa: S608  a constant
+        " UPDATE membership SET state = 'removed', changed_at = ? WHERE list_id = ? AND source = 'file'"
+        " AND state = 'active' AND subscriber_id IN (SELECT subscriber_id FROM gone)",
+        (list_id, at, list_id),
     )
     return vanished

@@ -12,11 +12,13 @@ from datetime import datetime
 from typing import TypeVar
 
 from sqlalchemy import func, select
+from sqlalchemy.sql import ColumnElement
 
 from dispatcher.errors import LedgerFailed
 from dispatcher.models import Delivery, Outcome, Reply, State
 from dispatcher.storage.database import Database, now
-from dispatcher.storage.mailings import Mailing, as_subscriber
+from dispatcher.storage.mailings import Mailing
+from dispatcher.storage.readers import as_subscriber
 from dispatcher.storage.reports import count_states
 from dispatcher.storage.schema import as_text, delivery, from_text, reader_list, subscriber
 from dispatcher.tokens import message_id
@@ -73,11 +75,11 @@ class Ledger:
     """The rows of one mailing, with a connection of its own for writing; one thread at a time uses it."""
 
     def __init__(self, database: Database, mailing: Mailing, on_handing_over: Callable[[], None] | None = None) -> None:
-        """`on_handing_over` is called once, before this ledger's first claim."""
+        """`on_handing_over` is called once, before this ledger's first claim of content that goes out."""
         self.database = database
         self.mailing = mailing
         self._on_handing_over = on_handing_over
-        self._has_claimed = False
+        self._has_handed_over = False
         self._pooled = database.engine.raw_connection()
         self._connection: sqlite3.Connection = self._pooled.dbapi_connection  # type: ignore[assignment]
 
@@ -97,14 +99,15 @@ class Ledger:
                     cursor.execute(_SKIP, (outcome.reason, as_text(now()), outcome.delivery_id))
                     continue
                 self._record(cursor, outcome)
-            if claims and not self._has_claimed:
+            if hands_over:
                 cursor.execute(_HAND_OVER, (as_text(now()), self.mailing.id))
             return [self._claim(cursor, claim) for claim in claims]
 
-        if claims and not self._has_claimed and self._on_handing_over is not None:
+        hands_over = not self._has_handed_over and any(claim.ended is None for claim in claims)
+        if hands_over and self._on_handing_over is not None:
             self._on_handing_over()
         held = self._write(apply)
-        self._has_claimed = self._has_claimed or bool(claims)
+        self._has_handed_over = self._has_handed_over or hands_over
         return held
 
     def put_back(self, delivery_ids: Iterable[int]) -> None:
@@ -122,6 +125,10 @@ class Ledger:
     def queued(self, *, after: int, limit: int) -> list[Delivery]:
         """Queued deliveries in the order of their ids, with their readers."""
         return self._deliveries(State.QUEUED, after=after, limit=limit)
+
+    def waiting(self, *, after: int, limit: int) -> list[Delivery]:
+        """Queued and deferred deliveries, for who only wants to look."""
+        return self._deliveries(State.QUEUED, State.DEFERRED, after=after, limit=limit)
 
     def unsettled(self) -> list[Delivery]:
         """Deliveries left as `sending`."""
@@ -169,7 +176,7 @@ class Ledger:
             cursor.close()
         return result
 
-    def _deliveries(self, state: State, *, after: int, limit: int) -> list[Delivery]:
+    def _deliveries(self, *states: State, after: int, limit: int) -> list[Delivery]:
         query = (
             select(
                 delivery.c.id.label("delivery_id"), delivery.c.list_id, reader_list.c.name.label("list_name"),
@@ -177,7 +184,7 @@ class Ledger:
             )
             .join(subscriber, subscriber.c.id == delivery.c.subscriber_id)
             .join(reader_list, reader_list.c.id == delivery.c.list_id)
-            .where(delivery.c.mailing_id == self.mailing.id, delivery.c.state == state.value, delivery.c.id > after)
+            .where(delivery.c.mailing_id == self.mailing.id, _in_state(states), delivery.c.id > after)
             .order_by(delivery.c.id)
             .limit(limit)
         )  # fmt: skip
@@ -201,6 +208,13 @@ class Ledger:
                 )
                 for row in connection.execute(query)
             ]
+
+
+def _in_state(states: Sequence[State]) -> ColumnElement[bool]:
+    """One state is compared with =, for which there is an index; IN would not use it."""
+    if len(states) == 1:
+        return delivery.c.state == states[0].value
+    return delivery.c.state.in_([state.value for state in states])
 
 
 def _recorded(outcome: Outcome) -> tuple[object, ...]:

@@ -3,14 +3,17 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import lru_cache
 from pathlib import Path
 
 from dispatcher.audience.address import read_address
-from dispatcher.audience.lists import STAGING, bring_up_to_date
+from dispatcher.audience.lists import bring_up_to_date
 from dispatcher.config import Settings
 from dispatcher.content.merge import Unfilled
 from dispatcher.content.message import (
@@ -28,13 +31,15 @@ from dispatcher.delivery.line import Parcel, line_to
 from dispatcher.delivery.smtp import Refusal
 from dispatcher.delivery.verdicts import judge
 from dispatcher.desk import screen
-from dispatcher.editions import Editions, check_fields, compose_editions, manifest
 from dispatcher.errors import Fault, InputWrong, NotFound, RelayUnusable
-from dispatcher.models import State, Subscriber
-from dispatcher.newsletter import Newsletter, sample_copy, sample_return_path, sender_address, stays_here
-from dispatcher.storage.mailings import find_subscriber, languages_of, readers, reserved_members
+from dispatcher.models import Edition, State, Subscriber
+from dispatcher.recipes.editions import compose_editions, manifest, thaw_editions
+from dispatcher.recipes.newsletter import Newsletter, sample_copy, sample_return_path, sender_address, stays_here
+from dispatcher.recipes.plan import Order, Plan, make_plan
+from dispatcher.storage.ledger import Ledger
+from dispatcher.storage.readers import RESERVED_DOMAIN, find_subscriber, is_reserved, readers
 from dispatcher.storage.reports import observed_rate
-from dispatcher.storage.subscribers import lists
+from dispatcher.storage.subscribers import everybody
 
 _PAGE = 1000
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # dates what must be the same on every machine
@@ -68,33 +73,26 @@ def render(settings: Settings, what: str, out: Path) -> list[Path]:
     return list(written)
 
 
-def dry_run(newsletter: Newsletter, what: str, list_name: str | None, *, skip_bad_rows: bool) -> None:
-    """Builds and parses back the message of every reader, and says what a send would do. Raises InputWrong."""
-    settings, database = newsletter.settings, newsletter.database
-    issue = _load(settings, what)
-    editions = compose_editions(issue, settings)
-    name = list_name or _list_of(issue, settings)
-    imported = bring_up_to_date(database, settings.folder, name, skip_bad_rows=skip_bad_rows)
-    for fault in imported.faults:
-        screen.note(str(fault))
+def dry_run(newsletter: Newsletter, order: Order) -> None:
+    """Plans a send, builds and parses back every message of it, and says who is skipped and why; mails nobody.
+
+    Raises what the send itself would raise before the first message.
+    """
+    plan = make_plan(newsletter, order)
     begun = time.monotonic()
     built: Counter[str] = Counter()
     faults: list[str] = []
     octets = 0
-    for language, spoken in _spoken(newsletter, editions, name).items():
-        check_fields(database, settings, editions, name, {language: spoken})
-        skeleton = make_skeleton(editions.by_language[language])
-        after = 0
-        while page := readers(database, name, spoken, after=after, limit=_PAGE):
-            after = page[-1].id
-            for reader in page:
-                content = _built(skeleton, _sample(settings, reader, to=reader.email, number=issue.number, date=_EPOCH))
-                faults += [f"{reader.email}: {defect}" for defect in _defects(content)]
-                built[language] += 1
-                octets += len(content)
+    for language, reader in _planned(newsletter, plan):
+        skeleton = _skeleton(plan.editions.by_language[language])
+        copy = _sample(newsletter.settings, reader, to=reader.email, number=plan.number, date=_EPOCH)
+        content = _built(skeleton, copy)
+        faults += [f"{reader.email}: {defect}" for defect in _defects(content)]
+        built[language] += 1
+        octets += len(content)
     if faults:
-        raise InputWrong([Fault(path=f"issue {issue.number}", message=fault) for fault in faults[:100]])
-    _say_plan(newsletter, issue.number, name, built, octets, time.monotonic() - begun)
+        raise InputWrong([Fault(path=f"issue {plan.number}", message=fault) for fault in faults[:100]])
+    _say_plan(newsletter, plan, built, octets, time.monotonic() - begun)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +116,7 @@ def send_test(newsletter: Newsletter, order: TestOrder) -> int:
     editions = compose_editions(issue, settings)
     to = _address(order.to)
     if order.reader is not None:
-        bring_up_to_date(newsletter.database, settings.folder, _list_of(issue, settings), skip_bad_rows=True)
+        bring_up_to_date(newsletter.database, settings.folder, issue.list_name or settings.list, skip_bad_rows=True)
     known = find_subscriber(newsletter.database, _address(order.reader or order.to).casefold())
     if order.reader is not None and known is None:
         raise NotFound(f"{order.reader}: nobody has this address; import the list first, or choose another reader")
@@ -130,6 +128,8 @@ def send_test(newsletter: Newsletter, order: TestOrder) -> int:
     built = build_message(skeleton, copy)
     if isinstance(built, Unfilled):
         raise InputWrong([Fault(path=order.reader or to, message=built.reason, remedy="give the reader that field")])
+    if not stays_here(newsletter.relay) and is_reserved(to.rpartition("@")[2]):
+        raise InputWrong([Fault(path=to, message="nobody has mail in a reserved domain", remedy="choose an address")])
     parcel = Parcel(sender=sample_return_path(settings), recipient=to, message_id=copy.message_id, content=built)
     return asyncio.run(_send_one(newsletter, parcel))
 
@@ -156,8 +156,9 @@ def _load(settings: Settings, what: str) -> Issue:
     return load_issue(folder, root=settings.folder, default_language=settings.language)
 
 
-def _list_of(issue: Issue, settings: Settings) -> str:
-    return next(iter(issue.drafts.values())).list or settings.list
+@lru_cache(maxsize=8)
+def _skeleton(edition: Edition) -> Skeleton:
+    return make_skeleton(edition)
 
 
 def _sample(settings: Settings, reader: Subscriber, *, to: str, number: int, date: datetime) -> Copy:
@@ -193,35 +194,47 @@ def _defects(content: bytes) -> list[str]:
     return [type(defect).__name__ for part in parsed.walk() for defect in part.defects]
 
 
-def _spoken(newsletter: Newsletter, editions: Editions, list_name: str) -> dict[str, list[str | None]]:
-    """The languages of readers by the edition they get."""
-    spoken: dict[str, list[str | None]] = {}
-    for language in languages_of(newsletter.database, list_name):
-        chosen = (
-            list(editions.by_language)
-            if language is None and list_name == STAGING
-            else [editions.language_for(language)]
-        )
-        for edition in chosen:
-            spoken.setdefault(edition, []).append(language)
-    if not spoken:
-        path = f"subscribers/{list_name}.csv"
-        raise InputWrong([Fault(path=path, message=f"nobody is on {list_name}", remedy="add readers to it")])
-    return spoken
+def _planned(newsletter: Newsletter, plan: Plan) -> Iterator[tuple[str, Subscriber]]:
+    """Every reader of a plan with the edition he gets: those to be added, and those left of an earlier run."""
+    skips_reserved = not stays_here(newsletter.relay)
+    for language, spoken in plan.spoken.items():
+        after = 0
+        while page := readers(newsletter.database, plan.list_name, spoken, after=after, limit=_PAGE):
+            after = page[-1].id
+            for reader in page:
+                if not (skips_reserved and is_reserved(reader.email.rpartition("@")[2])):
+                    yield language, reader
+    if plan.earlier is not None and plan.left:
+        _, languages = thaw_editions(newsletter.database, plan.earlier.id)
+        with closing(Ledger(newsletter.database, plan.earlier)) as ledger:
+            after = 0
+            while rows := ledger.waiting(after=after, limit=_PAGE):
+                after = rows[-1].id
+                for row in rows:
+                    yield languages[row.edition_id], row.subscriber
 
 
-def _say_plan(
-    newsletter: Newsletter, number: int, list_name: str, built: Counter[str], octets: int, seconds: float
-) -> None:
+def _say_plan(newsletter: Newsletter, plan: Plan, built: Counter[str], octets: int, seconds: float) -> None:
     total = built.total()
     by_edition = ", ".join(f"{count:,} {language}" for language, count in built.items())
-    screen.say(f"dry run: issue {number} to {list_name}: {total:,} messages ({by_edition}), nobody is mailed")
     screen.say(
-        f"every message was built and parsed back in {screen.spoken_time(seconds)}, {octets // total:,} bytes each"
+        f"dry run: issue {plan.number} to {plan.list_name}: {total:,} messages{f' ({by_edition})' if built else ''}, "
+        "nobody is mailed"
     )
-    if gone := sum(each.unsubscribed for each in lists(newsletter.database) if each.name == list_name):
-        screen.say(f"not mailed: {gone:,} who left")
-    if not stays_here(newsletter.relay) and (reserved := reserved_members(newsletter.database, list_name)):
-        screen.say(f"skipped: {reserved:,} with an address in a reserved domain")
+    if total:
+        time_taken = screen.spoken_time(seconds)
+        screen.say(f"every message was built and parsed back in {time_taken}, {octets // total:,} bytes each")
+    for address, reason in _skipped(newsletter, plan):
+        screen.say(f"skipped: {address}: {reason}")
     if rate := observed_rate(newsletter.database):
         screen.say(f"expected time: {screen.spoken_time(total / rate)}, at the {rate:,.0f} a second of the last issue")
+
+
+def _skipped(newsletter: Newsletter, plan: Plan) -> Iterator[tuple[str, str]]:
+    """Who of the list gets nothing, and why."""
+    skips_reserved = not stays_here(newsletter.relay)
+    for row in everybody(newsletter.database, plan.list_name):
+        if row.state != "active":
+            yield row.email, {"removed": "no longer in the file"}.get(row.state, row.state)
+        elif skips_reserved and is_reserved(row.email.rpartition("@")[2]):
+            yield row.email, RESERVED_DOMAIN

@@ -18,9 +18,10 @@ from dispatcher.content.source import Issue
 from dispatcher.content.theme import find_theme
 from dispatcher.errors import Fault, InputWrong
 from dispatcher.models import Edition, Field, Subscriber
-from dispatcher.newsletter import letterhead, sample_copy
+from dispatcher.recipes.newsletter import letterhead, sample_copy
 from dispatcher.storage.database import Database
-from dispatcher.storage.mailings import FrozenEdition, editions_of, find_picture, representatives
+from dispatcher.storage.mailings import FrozenEdition, editions_of, find_picture
+from dispatcher.storage.readers import representatives
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ def check_fields(
         edition = editions.by_language[language]
         skeleton = make_skeleton(edition)
         unfilled: Counter[Unfilled] = Counter()
-        for reader, people in representatives(database, list_name, spoken, attributes_used(edition.fields)):
+        for reader, people in representatives(database, list_name, spoken, attributes_used(edition)):
             if (problem := _trial(settings, skeleton, reader)) is not None:
                 unfilled[problem] += people
         faults += [_fault(problem, people, edition.fields, list_name) for problem, people in unfilled.items()]
@@ -107,10 +108,17 @@ def source_hashes(folder: Path, root: Path) -> dict[str, str]:
     """SHA-256 of every file that an issue and its theme are made of, by its path in the newsletter's folder."""
     files = [*folder.rglob("*"), *(root / "templates").rglob("*")]
     return {
-        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        str(path.relative_to(root)): _hash(path)
         for path in sorted(files)
         if path.is_file() and path.name != "receipt.json" and not path.name.startswith(".")
     }
+
+
+def _hash(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:  # a stray file that is closed to us is none of the issue's
+        return "unreadable"
 
 
 def manifest(editions: Editions) -> str:

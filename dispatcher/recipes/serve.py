@@ -1,5 +1,6 @@
 """The recipe of `dispatcher serve`: the readers' pages with what they show, on a port, until somebody stops them."""
 
+import errno
 import signal
 import socket
 import time
@@ -16,7 +17,7 @@ from dispatcher.content.message import make_skeleton, merged_html, neutral_reade
 from dispatcher.content.pictures import load_picture
 from dispatcher.errors import SettingsWrong
 from dispatcher.models import Kind, Picture
-from dispatcher.newsletter import Newsletter, base_url, letterhead, open_newsletter
+from dispatcher.recipes.newsletter import Newsletter, base_url, letterhead, open_newsletter
 from dispatcher.storage.database import Database
 from dispatcher.storage.mailings import FrozenEdition, Mailing, editions_of, find_mailing, find_picture
 from dispatcher.tokens import SAMPLE, ViewToken, sign_view
@@ -64,9 +65,9 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
         reason = str(getattr(error, "strerror", None) or error).partition(" (while")[0]
-        raise SettingsWrong(
-            f"{host}:{port}: {reason}; stop the program that has the port, or name another with --port"
-        ) from error
+        is_taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        remedy = "stop the program that has the port, or name another with --port" if is_taken else "see --host, --port"
+        raise SettingsWrong(f"{host}:{port}: {reason}; {remedy}") from error
 
 
 def _address(listening: socket.socket) -> str:

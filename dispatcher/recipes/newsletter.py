@@ -10,7 +10,9 @@ from urllib.parse import quote
 from dispatcher.audience.lists import STAGING
 from dispatcher.config import Settings, is_loopback
 from dispatcher.content.message import Copy
+from dispatcher.content.personal import has_mark
 from dispatcher.delivery.relay import MaildirRelay, Relay, SmtpRelay, read_relay
+from dispatcher.errors import SettingsWrong
 from dispatcher.models import Delivery, Kind, Letterhead, Subscriber
 from dispatcher.storage.database import Database, open_database
 from dispatcher.tokens import (
@@ -63,6 +65,12 @@ def sender_address(settings: Settings) -> str:
 
 
 def letterhead(settings: Settings) -> Letterhead:
+    """Raises SettingsWrong for a text that personal fields would be mistaken for."""
+    for key, text in (("name", settings.name), ("from", settings.sender), ("postal_address", settings.postal_address)):
+        if has_mark(text):
+            raise SettingsWrong(
+                f"{settings.folder / 'pyproject.toml'}: {key} {text!r} holds a word of Dispatcher's own"
+            )
     return Letterhead(
         newsletter=settings.name or settings.folder.name,
         sender=settings.sender or _UNSET_SENDER,
