@@ -5,9 +5,8 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from email.utils import parseaddr
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -33,19 +32,21 @@ class Settings:
     theme: str = "default"
     pictures: str = "hosted"
     relay: str = "maildir:outbox"
-    relay_password: str | None = None
+    relay_password: str | None = field(default=None, repr=False)
     database: str = "sqlite:///dispatcher.db"
     base_url: str = ""
     bounce_address: str | None = None
     require_staging: bool = True
     retry_for: timedelta = timedelta(hours=24)
-    secrets: tuple[str, ...] = ()  # from DISPATCHER_SECRET; empty: the folder's dispatcher.key
+    secrets: tuple[str, ...] = field(
+        default=(), repr=False
+    )  # from DISPATCHER_SECRET; empty: the folder's dispatcher.key
 
 
 _KEYS = {
-    {"sender": "from"}.get(field.name, field.name): field
-    for field in fields(Settings)
-    if field.name not in {"folder", "relay_password", "secrets"}
+    {"sender": "from"}.get(each.name, each.name): each
+    for each in fields(Settings)
+    if each.name not in {"folder", "relay_password", "secrets"}
 }
 _ENVIRONMENT = {"relay": "DISPATCHER_RELAY", "database": "DISPATCHER_DATABASE", "base_url": "DISPATCHER_BASE_URL"}
 
@@ -104,11 +105,12 @@ def require_live(settings: Settings) -> None:
 def masked(settings: Settings) -> dict[str, str]:
     """Every setting as text for `dispatcher config`, secrets hidden."""
     shown: dict[str, str] = {"folder": str(settings.folder)}
-    for key, field in _KEYS.items():
-        value = getattr(settings, field.name)
+    for key, setting in _KEYS.items():
+        value = getattr(settings, setting.name)
         shown[key] = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
     for key in ("relay", "database"):
         shown[key] = re.sub(r"(://[^:/@]*):.*@", r"\1:hidden@", shown[key])
+        shown[key] = re.sub(r"(?i)([?&]\w*passw\w*=)[^&]*", r"\1hidden", shown[key])
     shown["retry_for"] = spoken_duration(settings.retry_for)
     shown["relay password"] = "set, hidden" if settings.relay_password else "not set"
     shown["secret"] = (
@@ -151,9 +153,9 @@ def _table(path: Path) -> dict[str, object] | None:
         return None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsWrong(f"{path}: {error}; mend the file") from error
-    if not isinstance(tool, dict) or "dispatcher" not in tool:
+    if tool is None or (isinstance(tool, dict) and "dispatcher" not in tool):
         return None
-    table = tool["dispatcher"]
+    table = tool["dispatcher"] if isinstance(tool, dict) else None
     if not isinstance(table, dict):
         raise SettingsWrong(f"{path}: tool.dispatcher is no table; write it as [tool.dispatcher]")
     return table
@@ -203,13 +205,9 @@ def _contradictions(settings: Settings) -> list[str]:
         ZoneInfo(settings.timezone)
     except (KeyError, ValueError, OSError):
         faults.append(f"timezone {settings.timezone!r} is unknown; write it as Europe/Berlin")
-    base = urlsplit(settings.base_url)
-    if settings.base_url and not re.fullmatch(r"[!-;=?-~]+", settings.base_url):
-        faults.append("base_url holds a space or a character that is not ASCII; write the host as xn--… (punycode)")
-    elif settings.base_url and (
-        base.scheme not in {"http", "https"} or not base.hostname or base.query or base.fragment
-    ):
-        faults.append(f"base_url {settings.base_url!r} must start with https:// and name a host")
+    if settings.base_url and not _is_base_url(settings.base_url):
+        example = "write it as https://news.example.org, the host in ASCII (xn--…)"
+        faults.append(f"base_url {settings.base_url!r} is no plain http or https URL; {example}")
     if settings.bounce_address is not None:
         faults += _bounce_address_faults(settings.bounce_address)
     faults += [
@@ -229,6 +227,14 @@ def _bounce_address_faults(address: str) -> list[str]:
     return []
 
 
+def _is_base_url(url: str) -> bool:
+    """Scheme, host, perhaps a port and a path; no user, query, fragment, space or letter beyond ASCII."""
+    if not re.fullmatch(r"https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?(/[!-~]*)?", url):
+        return False
+    return not re.search(r"[?#@<>\"]", url)
+
+
 def _is_mailbox(text: str) -> bool:
-    _, address = parseaddr(text)
-    return bool(re.fullmatch(r"[^@\s<>\"(),:;\\\[\]]+@[A-Za-z0-9.-]+\.[A-Za-z0-9-]+", address))
+    """One address, with or without a name before it."""
+    address = r"[^@\s<>\"(),:;\\\[\]]+@[A-Za-z0-9.-]+\.[A-Za-z0-9-]+"
+    return bool(re.fullmatch(rf"{address}|(\"[^\"]*\"|[^\"<>@,;:]*)\s*<{address}>", text.strip()))

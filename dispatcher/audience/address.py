@@ -32,6 +32,8 @@ def read_address(text: str) -> Address:
         valid = validate_email(text, check_deliverability=False, test_environment=True, allow_domain_literal=False)
     except EmailNotValidError as error:
         raise ValueError(str(error).rstrip(".")) from error
+    if len(valid.local_part.encode()) > 64:  # RFC 5321 4.5.3.1.1
+        raise ValueError("the part before the @ is longer than 64 octets")
     return _address(valid.local_part, valid.ascii_domain)
 
 
@@ -39,4 +41,4 @@ def _address(local: str, domain: str) -> Address:
     domain = domain.lower()
     email = f"{local}@{domain}"
     # Local parts differ by case on paper only; in a list, Ann@ and ann@ are one person.
-    return Address(email=email, key=email.casefold(), domain=domain)
+    return Address(email=email, key=email.lower(), domain=domain)

@@ -95,7 +95,7 @@ def add_person(
         email=address.email,
         address_key=address.key,
         domain=address.domain,
-        name=name,
+        name=(name or "").strip() or None,
         language=language,
         attributes={key: value.strip() or None for key, value in attributes.items()},
     )

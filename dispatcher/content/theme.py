@@ -140,6 +140,10 @@ def render(environment: Environment, template: str, theme: Theme) -> str:
         path = _shown(Path(error.filename or template), theme)
         message = (error.message or "the syntax is wrong").rstrip(".")
         raise InputWrong([Fault(path=path, line=error.lineno, message=message, remedy="put it right")]) from error
+    except (RecursionError, MemoryError) as error:
+        message = "the theme's templates call each other without an end, or grow without a bound"
+        path = _shown(theme.folders[0] / template, theme)
+        raise InputWrong([Fault(path=path, message=message, remedy="put them right")]) from error
     except (TemplateError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         place = _innermost(error.__traceback__, theme)
         if place is None:

@@ -77,7 +77,8 @@ async def deliver(
     LedgerFailed when the ledger cannot be written.
     """
     writer = Writer(ledger, progress)
-    run = _Run(ledger=ledger, relay=relay, build=build, terms=terms, stop=stop, writer=writer)
+    breaker = Breaker(had_others=ledger.counts()[State.SENT] > 0)
+    run = _Run(ledger=ledger, relay=relay, build=build, terms=terms, stop=stop, writer=writer, breaker=breaker)
     try:
         await _send_queued(run)
         until = terms.clock() + terms.patience
@@ -99,7 +100,7 @@ class _Run:
     terms: Terms
     stop: asyncio.Event
     writer: Writer
-    breaker: Breaker = field(default_factory=Breaker)
+    breaker: Breaker
     failure: DispatcherError | None = None
     lines: list[Line] = field(default_factory=list)
     has_connected: bool = False
@@ -125,7 +126,7 @@ async def _send_queued(run: _Run) -> None:
     if queued and await _reach(run, run.lines[0]):
         try:
             async with asyncio.TaskGroup() as connections:
-                for line in run.lines:
+                for line in tuple(run.lines):
                     connections.create_task(_work(run, line))
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from group
@@ -153,9 +154,13 @@ async def _work(run: _Run, line: Line) -> None:
                 break
             ending = await line.offer(parcel)
             early = _weigh(run, line, delivery, at, ending) if ending is not None else None
-            holds = await run.writer.commit(outcome, Claim(delivery_id=delivery.id, at=at, ended=early))
+            unrecorded, outcome = outcome, None  # once given to the writer, it is never given again
+            try:
+                holds = await run.writer.commit(unrecorded, Claim(delivery_id=delivery.id, at=at, ended=early))
+            except LedgerFailed:
+                outcome = unrecorded
+                raise
             run.in_hand.discard(delivery.id)
-            outcome = None
             if early is None and holds:
                 outcome = _weigh(run, line, delivery, at, await line.hand_over(parcel))
             elif early is None:
@@ -163,6 +168,7 @@ async def _work(run: _Run, line: Line) -> None:
     except LedgerFailed as error:
         run.fail(error)
     finally:
+        run.lines.remove(line)
         with contextlib.suppress(LedgerFailed):  # the run has failed by it; the row stays unsettled, a doubt
             await run.writer.commit(outcome)
         await line.quit()

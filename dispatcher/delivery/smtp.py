@@ -82,6 +82,7 @@ class Conversation(asyncio.Protocol):
         self._drained = asyncio.Event()
         self._drained.set()
         self._is_lost = False
+        self._awaits_content = False
         # Drained means that the kernel has every byte; with high=0, TLS transports would pause while empty.
         transport.set_write_buffer_limits(high=1, low=0)
         transport.set_protocol(self)
@@ -116,10 +117,12 @@ class Conversation(asyncio.Protocol):
         if reply is None or reply.code != 354:
             await self._reset(reply)
             return Ending(phase=Phase.DATA, reply=reply)
+        self._awaits_content = True
         return None
 
     async def hand_over(self, content: bytes) -> Ending:
         """The content and its final dot. `content` has CRLF line ends and no line that begins with a dot."""
+        self._awaits_content = False
         try:
             if self.is_open:
                 self._transport.write(content)
@@ -134,7 +137,7 @@ class Conversation(asyncio.Protocol):
 
     async def quit(self) -> None:
         """Says goodbye; what the relay answers no longer matters."""
-        if self.is_open:
+        if self.is_open and not self._awaits_content:  # or it would be content
             await self._command("QUIT", deadline=5)
         self.close()
 
@@ -193,8 +196,9 @@ class Conversation(asyncio.Protocol):
         return None
 
     def _goodbye(self) -> Reply | None:
-        """What the relay said unasked before it closed, such as 421."""
-        return _parse(self._received)[0]
+        """What the relay said unasked before it closed, such as 421; a stray yes answers nothing."""
+        reply = _parse(self._received)[0]
+        return reply if reply is not None and reply.code >= 400 else None
 
 
 _REPLY_LINE = re.compile(rb"(\d{3})([ -]?)([^\r\n]*)\r?\n")

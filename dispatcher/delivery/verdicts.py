@@ -71,10 +71,10 @@ def next_attempt(attempts: int, *, now: datetime, jitter: float) -> datetime:
 
 
 # RFC 3463: these name an address that is wrong, so they are about the reader however many get them in a row.
-_ABOUT_THE_ADDRESS = re.compile(r"5\.(1\.[0-36]|1\.10|2\.1)\b")
+_ABOUT_THE_ADDRESS = re.compile(r"5\.(1\.[0-36]|1\.10|2\.1)(?![.\d])")
 
 
-_ABOUT_US = re.compile(r"\b5\.7\.\d+\b")  # policy: who we are, not whom we write to
+_ABOUT_US = re.compile(r"\d{3} 5\.7\.\d+(?![.\d])")  # policy: who we are, not whom we write to
 
 
 class Breaker:
@@ -84,19 +84,20 @@ class Breaker:
     in all, then all of them, unless the words could be about single addresses.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, had_others: bool = False) -> None:
+        """`had_others`: somebody has been sent this mailing before, so that the relay does not refuse it to all."""
         self.words = ""  # of the reply, for people
         self._alike: list[int] = []
         self._phase: Phase | None = None
         self._gist: str | None = None
         self._has_tripped = False
-        self._had_others = False
+        self._had_others = had_others
 
     def note(self, delivery_id: int, phase: Phase, reply: Reply | None, state: State) -> bool:
         """Takes note of an outcome; True as soon as refusals have proved to be meant for all."""
         if state is State.QUEUED:
             return False
-        refusal = reply if state is State.REFUSED and reply and not _ABOUT_THE_ADDRESS.search(reply.text) else None
+        refusal = reply if state is State.REFUSED and reply and not _ABOUT_THE_ADDRESS.match(reply.text) else None
         gist = f"{phase} {refusal.code} {_gist(refusal.text)}" if refusal else None
         if gist is not None and gist == self._gist:
             self._alike.append(delivery_id)
@@ -111,10 +112,14 @@ class Breaker:
     def meant_for_all(self) -> list[int]:
         """The deliveries that were refused alike, if that refusal was meant for all."""
         everybody = not self._had_others and bool(self._alike)
-        about_us = self._phase in {Phase.DATA, Phase.DOT} or _ABOUT_US.search(self.words) or len(self._alike) >= 5
+        about_us = self._phase in {Phase.DATA, Phase.DOT} or _ABOUT_US.match(self.words) or len(self._alike) >= 5
         return list(self._alike) if self._has_tripped or (everybody and about_us) else []
 
 
 def _gist(text: str) -> str:
-    """A reply without what differs from reader to reader: addresses, queue ids, numbers."""
-    return " ".join(word for word in text.lower().split() if "@" not in word and not any(map(str.isdigit, word[5:])))
+    """A reply without what differs from reader to reader: addresses, queue ids, numbers; but with its status code."""
+    words = text.lower().split()
+    return " ".join(word for word in words if _STATUS.fullmatch(word) or not re.search(r"[@\d]", word))
+
+
+_STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")

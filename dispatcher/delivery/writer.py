@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dispatcher.errors import DispatcherError
 from dispatcher.models import Outcome
 from dispatcher.storage.ledger import Claim, Ledger
 
@@ -56,14 +55,18 @@ class Writer:
         claims = [entry.claim for entry in entries if entry.claim is not None]
         try:
             held = iter(await asyncio.to_thread(self._ledger.commit, outcomes, claims))
-        except DispatcherError as error:
+            told = [(entry, next(held) if entry.claim is not None else False) for entry in entries]
+            for entry, holds in told:
+                self._tell(entry, holds)
+        except Exception as error:  # noqa: BLE001  whatever it is, the connections must hear of it
             for entry in entries:
                 if not entry.held.done():
                     entry.held.set_exception(error)
-            return
-        for entry in entries:
-            holds = next(held) if entry.claim is not None else False
-            if entry.outcome is not None:
-                self._progress(entry.outcome)
-            if not entry.held.done():  # its connection may have been cancelled meanwhile
-                entry.held.set_result(holds)
+
+    def _tell(self, entry: _Entry, holds: bool) -> None:
+        if entry.outcome is not None:
+            self._progress(entry.outcome)
+        if holds and entry.claim is not None and entry.claim.ended is not None:
+            self._progress(entry.claim.ended)
+        if not entry.held.done():  # its connection may have been cancelled meanwhile
+            entry.held.set_result(holds)

@@ -117,7 +117,7 @@ def send_test(newsletter: Newsletter, order: TestOrder) -> int:
     to = _address(order.to)
     if order.reader is not None:
         bring_up_to_date(newsletter.database, settings.folder, issue.list_name or settings.list, skip_bad_rows=True)
-    known = find_subscriber(newsletter.database, _address(order.reader or order.to).casefold())
+    known = find_subscriber(newsletter.database, _address(order.reader or order.to).lower())
     if order.reader is not None and known is None:
         raise NotFound(f"{order.reader}: nobody has this address; import the list first, or choose another reader")
     language = editions.language_for(known.language if known else None)

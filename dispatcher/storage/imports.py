@@ -76,10 +76,11 @@ def apply_import(
             raise InputWrong(faults)
         with begin(connection, writes=True):
             list_id = list_for(connection, incoming.list_name)
-            joined, changed, stayed_away = _upsert(connection, incoming, list_id)
             vanished = 0
             if incoming.file_hash is not None and not faults:
-                vanished = _end_missing(connection, list_id, guard=guard)
+                vanished = _end_missing(connection, list_id, guard=guard)  # of those who were on the list before
+            joined, changed, stayed_away = _upsert(connection, incoming, list_id)
+            if incoming.file_hash is not None and not faults:
                 connection.execute(
                     update(reader_list).where(reader_list.c.id == list_id).values(file_hash=incoming.file_hash)
                 )
