@@ -206,8 +206,8 @@ def _contradictions(settings: Settings) -> list[str]:
     except (KeyError, ValueError, OSError):
         faults.append(f"timezone {settings.timezone!r} is unknown; write it as Europe/Berlin")
     if settings.base_url and not _is_base_url(settings.base_url):
-        example = "write it as https://news.example.org, the host in ASCII (xn--…)"
-        faults.append(f"base_url {settings.base_url!r} is no plain http or https URL; {example}")
+        wanted = "it must start with https:// and name a host in ASCII"
+        faults.append(f"base_url {settings.base_url!r} is no plain http or https URL; {wanted}")
     if settings.bounce_address is not None:
         faults += _bounce_address_faults(settings.bounce_address)
     faults += [

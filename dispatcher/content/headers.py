@@ -12,7 +12,7 @@ from email.utils import format_datetime
 _LINE = 76  # columns before a fold
 _CUT = "…"
 _LONGEST_ASCII_NAME = 200
-_WORD_BYTES = 45  # of UTF-8 in one encoded word: 60 of base64 and 12 around it
+_WORD_BYTES = 39  # of UTF-8 in one encoded word: 52 of base64 and 12 around it, beside "Reply-To: " within 76 columns
 _ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _FORBIDDEN = re.compile("[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 
@@ -78,6 +78,8 @@ def date(at: datetime) -> str:
 
 
 def _encoded_words(text: str) -> list[str]:
+    if _FORBIDDEN.search(text):
+        raise ValueError("a name or subject holds a control character")
     words: list[str] = []
     chunk = b""
     for character in text:

@@ -5,9 +5,10 @@ reader's values, so that a piece can be encoded once per edition and joined as b
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import wraps
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -20,6 +21,7 @@ from dispatcher.content.personal import ALLOWED_FILTERS, MARK, grammar
 from dispatcher.models import Edition, Field, Subscriber
 
 _PIECE = re.compile("\x02(\\d+)\x03")
+_DEFAULTS = frozenset({"default", "d"})  # the filters that give a missing field a value
 _MOST_ITEMS = 100  # of a reader's own list
 _MOST_CHARACTERS = 100_000  # of one value
 
@@ -41,11 +43,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unfilled:
-    """What kept a reader's fields from filling a part; `field` is missing, or is no URL where one stands."""
+    """What kept a reader's fields from filling a part; `field` is the one that is missing, if that is it."""
 
     reason: str
     field: str | None = None
-    needs_url: bool = False
 
 
 def prepare(marked: str, fields: Sequence[Field], context: Context) -> Part:
@@ -72,7 +73,7 @@ def fill(part: Part, values: Mapping[str, object]) -> list[int | str] | Unfilled
     try:
         rendered = part.template.render(values)
     except _MissingError as error:
-        return Unfilled(reason=f"field {error} missing", field=str(error), needs_url=error.needs_url)
+        return Unfilled(reason=f"field {error} missing", field=str(error))
     except _BadValueError as error:
         return Unfilled(reason=str(error))
     except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, TemplateError, MemoryError) as error:
@@ -105,11 +106,7 @@ def attributes_used(edition: Edition) -> dict[str, bool]:
     A field that is only printed needs to be there; one that a condition looks at may lead to another branch, and one
     that is a link's whole address must be a good one.
     """
-    used: dict[str, bool] = {}
-    whole_urls = {int(found[1]) for found in MARK.finditer(edition.html + edition.text) if found[2] == "w"}
-    for number in whole_urls:
-        tree = grammar().parse(edition.fields[number].source)
-        used |= {name: True for node in tree.find_all(nodes.Expr) if (name := _attribute(node)) not in {None, "email"}}
+    used = dict.fromkeys(whole_url_attributes(edition), True)
     tree = grammar().parse("".join(field.source for field in edition.fields))
     printed = {id(node) for output in tree.find_all(nodes.Output) for node in _only_printed(output)}
     for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
@@ -117,6 +114,14 @@ def attributes_used(edition: Edition) -> dict[str, bool]:
         if name is not None and name != "email":
             used[name] = used.get(name, False) or id(node) not in printed
     return used
+
+
+def whole_url_attributes(edition: Edition) -> set[str]:
+    """The attributes that stand for a link's whole address."""
+    numbers = {int(found[1]) for found in MARK.finditer(edition.html + edition.text) if found[2] == "w"}
+    trees = (grammar().parse(edition.fields[number].source) for number in numbers)
+    named = (_attribute(node) for tree in trees for node in tree.find_all((nodes.Getattr, nodes.Getitem)))
+    return {name for name in named if name is not None and name != "email"}
 
 
 def _only_printed(output: nodes.Output) -> Iterator[nodes.Expr]:
@@ -188,7 +193,10 @@ def _environment(context: Context) -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
         autoescape=context is Context.HTML, undefined=_Missing, finalize=_printable, keep_trailing_newline=True
     )
-    environment.filters = {name: environment.filters[name] for name in ALLOWED_FILTERS}
+    own = {"split": _split_text}
+    environment.filters = {
+        name: own.get(name) or _passing_missing(environment.filters[name]) for name in ALLOWED_FILTERS - _DEFAULTS
+    } | {name: environment.filters[name] for name in _DEFAULTS}
     environment.filters |= {
         "in_url": _in_url,
         "whole_url": _whole_url,
@@ -215,8 +223,6 @@ class _Reader:
 class _MissingError(Exception):
     """A field without a value was printed; its text is the field's name."""
 
-    needs_url = False
-
 
 class _BadValueError(Exception):
     """A value that cannot be written where it stands."""
@@ -228,10 +234,10 @@ class _Missing(Undefined):
     __slots__ = ()
 
     def _fail_with_undefined_error(self, *_args: Any, **_kwargs: Any) -> Any:
-        raise _MissingError(self._undefined_name)
+        raise _MissingError(self._undefined_name or "of an empty list")
 
     def __str__(self) -> str:
-        raise _MissingError(self._undefined_name)
+        raise _MissingError(self._undefined_name or "of an empty list")
 
     def __bool__(self) -> bool:
         return False
@@ -242,9 +248,31 @@ class _Missing(Undefined):
     __le__ = __gt__ = __ge__ = __lt__  # type: ignore[assignment]
 
 
+def _passing_missing(apply: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter through which a missing field stays missing: `length` would make 0 of it, `join` nothing."""
+
+    @wraps(apply)  # which also keeps what Jinja noted on the function
+    def passing(*arguments: Any, **options: Any) -> Any:
+        for value in arguments[:2]:  # some are given the environment first
+            if isinstance(value, Undefined):
+                return value
+        return apply(*arguments, **options)
+
+    return passing
+
+
+def _split_text(value: object, separator: str = ";") -> object:
+    """A reader's list out of one text: `{% for topic in subscriber.topics | split(";") %}`."""
+    if isinstance(value, Undefined):
+        return value
+    return [item.strip() for item in str(value).split(separator) if item.strip()]
+
+
 def _printable(value: object) -> object:
     if isinstance(value, Undefined):
         str(value)
+    if not isinstance(value, str | int | float):
+        raise _BadValueError("personal content prints something that is no text and no number")
     if isinstance(value, str) and (len(value) > _MOST_CHARACTERS or "\x02" in value or "\x03" in value):
         raise _BadValueError("a field's value is too long or holds control characters")
     return value
@@ -255,11 +283,7 @@ def _in_url(value: object) -> str:
 
 
 def _whole_url(value: object) -> str:
-    try:
-        url = str(value).strip()
-    except _MissingError as error:
-        error.needs_url = True
-        raise
+    url = str(value).strip()
     try:
         parts = urlsplit(url)
         hostname = parts.hostname

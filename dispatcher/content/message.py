@@ -8,7 +8,16 @@ from email.utils import parseaddr
 
 from dispatcher.content import headers
 from dispatcher.content.encode import Encoded, encode_pieces
-from dispatcher.content.merge import Context, Part, Unfilled, fill, fill_text, prepare, reader_values
+from dispatcher.content.merge import (
+    Context,
+    Part,
+    Unfilled,
+    fill,
+    fill_text,
+    prepare,
+    reader_values,
+    whole_url_attributes,
+)
 from dispatcher.models import Edition, Picture, Subscriber
 
 
@@ -92,18 +101,18 @@ def merged_text(skeleton: Skeleton, reader: Subscriber, *, unsubscribe_url: str,
 
 def neutral_reader(skeleton: Skeleton, language: str) -> Subscriber:
     """Nobody: a reader without data, for whom a field without a default shows its own name in brackets."""
-    shown: dict[str, str] = {}
+    # A link's whole address has to be one; a name in brackets would not do there.
+    shown = dict.fromkeys(whole_url_attributes(skeleton.edition), "https://example.org/")
     while True:
         nobody = Subscriber(
             id=0, ref=0, email="reader@example.org", name=shown.get("name"), language=language, attributes=shown
         )
         values = reader_values(nobody, unsubscribe_url="", view_url="")
         parts = (fill(part, values) for part in (skeleton.subject, skeleton.text, skeleton.html))
-        unfilled = next((each for each in parts if isinstance(each, Unfilled)), None)
-        if unfilled is None or unfilled.field is None or unfilled.field in shown:
+        missing = next((each.field for each in parts if isinstance(each, Unfilled)), None)
+        if missing is None or missing in shown:
             return nobody
-        # A link's whole address has to be one; a bracketed name would not do there.
-        shown[unfilled.field] = "https://example.org/" if unfilled.needs_url else f"[{unfilled.field}]"
+        shown[missing] = f"[{missing}]"
 
 
 def _header(skeleton: Skeleton, copy: Copy, subject: str) -> bytes:

@@ -29,8 +29,9 @@ _ALLOWED_NODES = (
     nodes.And, nodes.Or, nodes.Not, nodes.CondExpr, nodes.Concat, nodes.Add, nodes.Sub, nodes.Neg,
 )  # fmt: skip
 ALLOWED_FILTERS = frozenset(
-    "default d upper lower title capitalize trim replace truncate join first last length count int round".split()
+    "default d upper lower title capitalize trim replace truncate split join first last length count int round".split()
 )
+_OWNERS = frozenset({"subscriber", "loop"})  # what has fields, and is nothing to print itself
 _DEEPEST = 15
 _ALLOWED_TESTS = frozenset("defined undefined none string number even odd in eq ne lt le gt ge equalto".split())
 
@@ -139,7 +140,7 @@ def _closed(construct: str) -> str:
         name = _OPENING.match(construct)[1]  # type: ignore[index]
         return construct + ("" if name == "set" else f"{{% end{name} %}}")
     if _MIDDLE.match(construct):
-        return "{% if subscriber %}" + construct + "{% endif %}"
+        return "{% if 1 %}" + construct + "{% endif %}"
     return "" if _CLOSING.match(construct) else construct
 
 
@@ -161,25 +162,24 @@ def _check(source: str, *, path: str, first_line: int) -> None:
 def _offences(tree: nodes.Template) -> Iterator[tuple[int, str, str]]:
     own = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"}
     known = PERSONAL_NAMES | own | {"loop"}
+    owners = {id(each.node) for kind in (nodes.Getattr, nodes.Getitem) for each in tree.find_all(kind)}
     for node in tree.find_all(nodes.Node):
         if not isinstance(node, _ALLOWED_NODES):
-            yield (
-                node.lineno,
-                f"{_spoken(node)} is not allowed in personal content",
-                "use fields, if, for, set, filters",
-            )
+            line = node.lineno or 1  # some of Jinja's nodes have none
+            yield line, f"{_spoken(node)} is not allowed in personal content", "use fields, if, for, set, filters"
         elif isinstance(node, nodes.Filter) and node.name not in ALLOWED_FILTERS:
-            yield (
-                node.lineno,
-                f"there is no filter {node.name!r}",
-                f"the filters are {', '.join(sorted(ALLOWED_FILTERS))}",
-            )
+            remedy = f"the filters are {', '.join(sorted(ALLOWED_FILTERS))}"
+            yield node.lineno, f"there is no filter {node.name!r}", remedy
         elif isinstance(node, nodes.Test) and node.name not in _ALLOWED_TESTS:
             yield node.lineno, f"there is no test {node.name!r}", f"the tests are {', '.join(sorted(_ALLOWED_TESTS))}"
         elif isinstance(node, nodes.Name) and node.ctx == "store" and node.name in PERSONAL_NAMES:
             yield node.lineno, f"{node.name} cannot be set", "choose another name"
         elif isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in known:
             yield node.lineno, f"unknown template variable {node.name!r}", _advice(node.name)
+        elif isinstance(node, nodes.Name) and node.name in _OWNERS and id(node) not in owners:
+            yield node.lineno, f"{node.name} is no value", f"write {node.name}.NAME"
+        elif isinstance(node, nodes.Getattr | nodes.Getitem) and not _is_field(node):
+            yield node.lineno, "a field of something that has none", "use subscriber.NAME and filters"
         elif isinstance(node, nodes.For) and not _is_own_list(node.iter):
             yield node.lineno, "a for goes over something that is not a reader's own list", "use subscriber.NAME"
 
@@ -188,6 +188,10 @@ def _depth(node: nodes.Node) -> int:
     """How deep statements stand in each other; Python allows 20 loops and 100 conditions."""
     inside = max(map(_depth, node.iter_child_nodes()), default=0)
     return inside + isinstance(node, nodes.If | nodes.For)
+
+
+def _is_field(node: nodes.Getattr | nodes.Getitem) -> bool:
+    return isinstance(node.node, nodes.Name) and node.node.name in _OWNERS
 
 
 def _is_own_list(node: nodes.Node) -> bool:
