@@ -162,7 +162,7 @@ def _check(source: str, *, path: str, first_line: int) -> None:
 def _offences(tree: nodes.Template) -> Iterator[tuple[int, str, str]]:
     own = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"}
     known = PERSONAL_NAMES | own | {"loop"}
-    owners = {id(each.node) for kind in (nodes.Getattr, nodes.Getitem) for each in tree.find_all(kind)}
+    owners = {id(each.node) for each in tree.find_all(nodes.Node) if isinstance(each, nodes.Getattr | nodes.Getitem)}
     for node in tree.find_all(nodes.Node):
         if not isinstance(node, _ALLOWED_NODES):
             line = node.lineno or 1  # some of Jinja's nodes have none

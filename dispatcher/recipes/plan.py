@@ -93,10 +93,11 @@ def make_plan(newsletter: Newsletter, order: Order) -> Plan:
         raise issue
     editions = compose_editions(issue, settings)
     spoken = _bring_up_to_date(newsletter, order, editions, list_name)
-    _check_pictures(newsletter, kind, editions)
     wanted = languages_of(database, list_name)
     people = {edition: sum(wanted[each] for each in speak) for edition, speak in spoken.items()}
     reserved = 0 if stays_here(newsletter.relay) else reserved_members(database, list_name)
+    if sum(people.values()) > reserved:
+        _check_pictures(newsletter, kind, editions)
     return Plan(
         number=number,
         folder=folder,

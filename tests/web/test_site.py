@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from dispatcher.audience.lists import add_person
 from dispatcher.storage.database import Database, open_database
-from dispatcher.storage.mailings import find_subscriber
+from dispatcher.storage.readers import find_subscriber
 from dispatcher.storage.subscribers import dossier, find_list
 from dispatcher.tokens import Keyring, LeaveToken, ReturnToken, ViewToken, sign_leave, sign_return, sign_view
 from dispatcher.web.app import make_site
@@ -498,15 +498,15 @@ def test_a_ledger_that_fails_asks_to_try_again(tmp_path: Path, caplog: pytest.Lo
     house.database.close()
 
 
-def test_what_the_newsletter_and_the_lists_are_called_is_never_markup(tmp_path: Path) -> None:
+def test_what_the_newsletter_is_called_is_never_markup(tmp_path: Path) -> None:
     house = build(tmp_path)
     name = "<script>alert(1)</script>{address}&"
-    add_person(house.database, "eve@example.org", "{newsletter}<i>", name=None, language="en", attributes={})
+    add_person(house.database, "eve@example.org", "weekly", name=None, language="en", attributes={})
     application = make_site(replace(house.site, newsletter=name, postal_address=name))
-    page = ask(application, "GET", house.link("eve@example.org", "{newsletter}<i>"))
+    page = ask(application, "GET", house.link("eve@example.org", "weekly"))
     assert page.status == 200
     assert "<script" not in page.text
-    assert "<strong>{newsletter}&lt;i&gt;</strong>" in page.text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;{address}&amp;" in page.text
     house.database.close()
 
 

@@ -9,8 +9,8 @@ from PIL import Image
 
 from dispatcher.config import load_settings
 from dispatcher.content.pictures import load_picture
-from dispatcher.newsletter import open_newsletter
-from dispatcher.serve import draft_pictures, site_of
+from dispatcher.recipes.newsletter import open_newsletter
+from dispatcher.recipes.serve import draft_pictures, site_of
 from dispatcher.web.site import Site
 from tests.newsletter import ISSUE, Newsletter
 

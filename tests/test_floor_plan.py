@@ -1,0 +1,83 @@
+"""The floor plan in dispatcher/__init__.py is the only architecture document; here it is held against the code."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import dispatcher
+
+PACKAGE = Path(dispatcher.__file__).parent
+ROOMS = {"audience", "content", "delivery", "desk", "web"}
+ANYBODY_MAY_IMPORT = {"models", "errors", "tokens", "storage"}
+FEW = {"storage": {"models", "errors", "tokens", "storage"}, "tokens": {"errors"}, "models": set(), "errors": set()}
+ONE_DOOR = {
+    "premailer": "content/inline.py",
+    "mjml": "content/mjml.py",
+    "aiosmtplib": "delivery/smtp.py",
+    "uvicorn": "recipes/serve.py",
+}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(module: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def place(module: Path) -> str:
+    """The room a module stands in, or its own name at the top."""
+    relative = module.relative_to(PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+
+
+def test_the_plan_names_every_room_and_every_module_at_the_top() -> None:
+    plan = dispatcher.__doc__ or ""
+    named = set(re.findall(r"^    (\w+)(?:/|\.py) ", plan, re.MULTILINE))
+    there = {path.stem for path in PACKAGE.glob("*.py")} | {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert named == there - {"__init__"}
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_arrows_point_down_only(module: Path) -> None:
+    here = place(module)
+    used = {name.split(".")[1] for name in imports(module) if name.startswith("dispatcher.")}
+    if here in ROOMS:
+        assert used <= ANYBODY_MAY_IMPORT | {here}
+    if here in FEW:
+        assert used <= FEW[here]
+    if here == "content":
+        assert "storage" not in used
+
+
+@pytest.mark.parametrize(("library", "door"), ONE_DOOR.items())
+def test_a_library_has_one_door(library: str, door: str) -> None:
+    users = {
+        str(module.relative_to(PACKAGE))
+        for module in modules()
+        if any(name.split(".")[0] == library for name in imports(module))
+    }
+    assert users == {door}
+
+
+def test_only_storage_knows_sql() -> None:
+    users = {place(module) for module in modules() if any(name.split(".")[0] == "sqlalchemy" for name in imports(module))}
+    assert users == {"storage"}
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_says_in_one_sentence_what_it_does_and_is_short(module: Path) -> None:
+    source = module.read_text(encoding="utf-8")
+    if not source.strip():
+        return
+    opening = (ast.get_docstring(ast.parse(source)) or "").split("\n\n")[0]
+    assert opening.endswith((".", ":"))
+    assert len(source.splitlines()) <= 350
