@@ -69,7 +69,9 @@ def test_a_library_has_one_door(library: str, door: str) -> None:
 
 
 def test_only_storage_knows_sql() -> None:
-    users = {place(module) for module in modules() if any(name.split(".")[0] == "sqlalchemy" for name in imports(module))}
+    users = {
+        place(module) for module in modules() if any(name.split(".")[0] == "sqlalchemy" for name in imports(module))
+    }
     assert users == {"storage"}
 
 

@@ -27,7 +27,7 @@ def field(name: str, value: str) -> bytes:
     lines = [f"{name}:"]
     for word in value.split(" "):
         # A fold directly after the name would leave a first line without a word, which some take for a missing field.
-        if len(lines[-1]) + 1 + len(word) > _LINE and not lines[-1].endswith(":"):
+        if len(lines[-1]) + 1 + len(word) > _LINE and lines != [f"{name}:"]:
             lines.append("")
         lines[-1] += " " + word
     return "\r\n".join(lines).encode() + b"\r\n"

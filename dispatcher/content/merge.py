@@ -302,6 +302,8 @@ def _plus(values: list[object]) -> object:
     left, right = values
     if isinstance(left, int | float) and isinstance(right, int | float):
         return left + right
+    if isinstance(left, int | float) or isinstance(right, int | float):
+        raise TypeError("a text and a number cannot be added")
     return _joined(values)
 
 

@@ -1,0 +1,158 @@
+"""A database with readers and a mailing to them, made through the storage room's own doors."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import MappingProxyType
+
+from dispatcher.desk.audit import audit
+from dispatcher.models import Kind, Outcome, Reply, State
+from dispatcher.storage.database import Database, open_database
+from dispatcher.storage.imports import Changes, Incoming, Person, apply_import
+from dispatcher.storage.ledger import Claim, Ledger
+from dispatcher.storage.mailings import Audience, Freeze, FrozenEdition, Mailing, find_mailing, freeze
+from dispatcher.storage.readers import find_subscriber, languages_of
+from dispatcher.storage.subscribers import find_list, unsubscribe
+
+ANN, CLEO, DAN, EVE = (f"{name}@readers.org" for name in ("ann", "cleo", "dan", "eve"))
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+OK = Reply(code=250, text="2.0.0 queued as 1")
+FULL = Reply(code=452, text="4.2.2 mailbox full")
+GONE = Reply(code=550, text="5.1.1 no such user")
+
+
+def open_at(folder: Path) -> Database:
+    return open_database("sqlite:///dispatcher.db", folder)
+
+
+def person(
+    email: str,
+    line: int = 1,
+    name: str | None = None,
+    language: str | None = None,
+    attributes: Mapping[str, str] = MappingProxyType({}),
+) -> Person:
+    return Person(
+        line=line,
+        email=email,
+        address_key=email.casefold(),
+        domain=email.rpartition("@")[2],
+        name=name,
+        language=language,
+        attributes=dict(attributes),
+    )
+
+
+def enlist(
+    database: Database, *people: Person | str, list_name: str = "readers", source: str = "import", own: bool = False
+) -> Changes:
+    """Puts people on a list; `own`: as its file would, ending the memberships of those who are not among them."""
+    rows = [each if isinstance(each, Person) else person(each) for each in people]
+    numbered = [
+        Person(**{name: getattr(each, name) for name in each.__slots__} | {"line": line})
+        for line, each in enumerate(rows, start=2)
+    ]
+    incoming = Incoming(
+        list_name=list_name,
+        path=f"subscribers/{list_name}.csv",
+        people=numbered,
+        has_name=True,
+        has_language=True,
+        source=source,
+        file_hash="0" * 64 if own else None,
+    )
+    return apply_import(database, incoming, [], keep_good_rows=False, guard=False)
+
+
+def freeze_to(
+    database: Database,
+    list_name: str = "readers",
+    *,
+    issue: int = 29,
+    kind: Kind = Kind.LIVE,
+    spoken: Mapping[str, Sequence[str | None]] | None = None,
+    skip_reserved: bool = False,
+    replace: int | None = None,
+) -> Mailing:
+    """Freezes an issue to a list; `spoken` says which edition is for whom, by default one is for all."""
+    spoken = spoken if spoken is not None else {"en": list(languages_of(database, list_name))}
+    frozen = Freeze(
+        issue=issue,
+        kind=kind,
+        content_hash="c" * 64,
+        sender_domain="example.org",
+        sources={"issues/29/issue.md": "d" * 64},
+        editions=[FrozenEdition(language=each, content_hash="e" * 64, frozen="{}") for each in spoken],
+        pictures=[],
+    )
+    audience = Audience(
+        list_name=list_name, spoken=spoken, skip_reserved=skip_reserved, is_staging=kind is Kind.STAGING
+    )
+    return freeze(database, frozen, audience, replace=replace)
+
+
+def reopen(database: Database, mailing: Mailing) -> tuple[Database, Ledger]:
+    """What the next run has after this one died."""
+    database.close()
+    again = open_at(database.path.parent)
+    found = find_mailing(again, mailing.issue, mailing.kind)
+    assert found is not None
+    return again, Ledger(again, found)
+
+
+def leave(database: Database, email: str, list_name: str | None = "readers") -> list[str]:
+    found = find_subscriber(database, email)
+    assert found is not None
+    list_id = None if list_name is None else find_list(database, list_name)
+    return unsubscribe(database, found.id, list_id=list_id, channel="one-click")
+
+
+def claim(delivery_id: int, ended: Outcome | None = None, at: datetime = NOON) -> Claim:
+    return Claim(delivery_id=delivery_id, at=at, ended=ended)
+
+
+def outcome(delivery_id: int, state: State) -> Outcome:
+    """An outcome as the engine would have it."""
+    match state:
+        case State.SENT:
+            return Outcome(delivery_id=delivery_id, state=state, reply=OK)
+        case State.REFUSED:
+            return Outcome(delivery_id=delivery_id, state=state, reply=GONE)
+        case State.DEFERRED:
+            return Outcome(delivery_id=delivery_id, state=state, reply=FULL, due_at=NOON + timedelta(minutes=5))
+        case State.SKIPPED:
+            return Outcome(delivery_id=delivery_id, state=state, reason="field plan missing")
+        case _:
+            return Outcome(delivery_id=delivery_id, state=state, reason="the connection was lost")
+
+
+def put_into(ledger: Ledger, delivery_id: int, state: State) -> None:
+    """Leads a queued row into a state by the ways that exist."""
+    if state is State.QUEUED:
+        return
+    if state is State.SKIPPED:
+        ledger.commit([outcome(delivery_id, state)], [])
+        return
+    assert ledger.commit([], [claim(delivery_id)]) == [True]
+    if state is not State.SENDING:
+        ledger.commit([outcome(delivery_id, state)], [])
+
+
+def rows(database: Database) -> dict[int, State]:
+    """Every delivery's state, read past the program."""
+    with sqlite3.connect(database.path) as connection:
+        found = connection.execute("SELECT id, state FROM delivery ORDER BY id").fetchall()
+    connection.close()
+    return {number: State(state) for number, state in found}
+
+
+def column(database: Database, delivery_id: int, name: str) -> object:
+    connection = sqlite3.connect(database.path)
+    value: object = connection.execute(f"SELECT {name} FROM delivery WHERE id = ?", (delivery_id,)).fetchone()[0]  # noqa: S608
+    connection.close()
+    return value
+
+
+def balance(database: Database, mailing: Mailing) -> bool:
+    return audit(database, mailing).holds

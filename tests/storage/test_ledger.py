@@ -1,0 +1,397 @@
+"""The ledger: rows move only along the ways that exist, durably, and nobody is claimed twice."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import event
+
+from dispatcher.desk.audit import audit
+from dispatcher.errors import LedgerFailed
+from dispatcher.models import Delivery, Outcome, Reply, State
+from dispatcher.storage import ledger as ledger_room
+from dispatcher.storage.database import Database
+from dispatcher.storage.ledger import Ledger
+from dispatcher.storage.mailings import Mailing, find_mailing
+from dispatcher.storage.reports import broken_rows, delivery_lines
+from tests.storage.books import (
+    ANN,
+    CLEO,
+    FULL,
+    NOON,
+    OK,
+    balance,
+    claim,
+    column,
+    enlist,
+    freeze_to,
+    leave,
+    outcome,
+    put_into,
+    reopen,
+    rows,
+)
+
+Q, S, T, R, D, U, K = (
+    State.QUEUED, State.SENDING, State.SENT, State.REFUSED, State.DEFERRED, State.IN_DOUBT, State.SKIPPED,
+)  # fmt: skip
+
+# What each operation makes of a row in each state. What is not here stays as it is.
+WAYS: dict[str, dict[State, State]] = {
+    "claim": {Q: S},
+    "claim, refused before the content": {Q: R},
+    "claim, deferred before the content": {Q: D},
+    "claim, lost before the content": {Q: Q},
+    "record sent": {S: T},
+    "record refused": {S: R},
+    "record deferred": {S: D},
+    "record in doubt": {S: U},
+    "record queued": {S: Q},
+    "skip": {Q: K},
+    "put back": {R: Q},
+    "due": {D: Q},
+    "not due yet": {},
+    "crash": {S: U},
+}
+
+
+def operate(ledger: Ledger, name: str, row: int) -> None:
+    ended = {"refused": R, "deferred": D, "lost": Q}
+    match name.split():
+        case ["claim"]:
+            ledger.commit([], [claim(row)])
+        case ["claim,", how, *_]:
+            ledger.commit([], [claim(row, outcome(row, ended[how]))])
+        case ["record", *state]:
+            ledger.commit([outcome(row, State("_".join(state)))], [])
+        case ["skip"]:
+            ledger.commit([outcome(row, K)], [])
+        case ["put", "back"]:
+            ledger.put_back([row])
+        case ["due"]:
+            ledger.requeue_deferred(NOON + timedelta(minutes=5))
+        case ["not", "due", "yet"]:
+            ledger.requeue_deferred(NOON + timedelta(minutes=5) - timedelta(microseconds=1))
+        case _:
+            ledger.doubt_unsettled("the run ended")
+
+
+@pytest.mark.usefixtures("mailing")
+@pytest.mark.parametrize("state", list(State), ids=str)
+def test_every_operation_moves_a_row_along_a_way_or_leaves_it(database: Database, state: State) -> None:
+    for issue, (name, ways) in enumerate(WAYS.items(), start=100):
+        own = freeze_to(database, issue=issue)
+        row = max(rows(database)) - 3
+        of_its_own = Ledger(database, own)
+        put_into(of_its_own, row, state)
+        if name.startswith("record") and state is not S:
+            with pytest.raises(LedgerFailed, match="is not being sent"):
+                operate(of_its_own, name, row)
+        else:
+            operate(of_its_own, name, row)
+        assert rows(database)[row] is ways.get(state, state), f"{name} of a row that is {state}"
+        assert balance(database, own)
+        of_its_own.close()
+    assert {rows(database)[row] for row in range(1, 5)} == {Q}  # another mailing's rows are not touched
+
+
+def test_a_sent_row_keeps_the_relays_reply_and_one_attempt(
+    ledger: Ledger, database: Database, mailing: Mailing
+) -> None:
+    put_into(ledger, 1, T)
+    line = next(delivery_lines(database, mailing))
+    assert (line.address, line.state, line.attempts, line.code, line.reply) == (ANN, T, 1, 250, OK.text)
+    assert column(database, 1, "settled_at") is not None
+
+
+def test_a_second_attempt_keeps_the_date_and_the_message_id_of_the_first(ledger: Ledger) -> None:
+    first = ledger.queued(after=0, limit=1)[0]
+    put_into(ledger, 1, D)
+    ledger.requeue_deferred(NOON + timedelta(hours=1))
+    again = ledger.queued(after=0, limit=1)[0]
+    assert (again.attempts, again.first_attempt_at) == (1, NOON)
+    assert again.message_id == first.message_id
+    ledger.commit([], [claim(1, at=NOON + timedelta(hours=1))])
+    assert ledger.unsettled()[0].first_attempt_at == NOON
+
+
+def test_what_a_row_said_before_is_gone_when_it_says_something_new(ledger: Ledger, database: Database) -> None:
+    put_into(ledger, 1, D)
+    ledger.requeue_deferred(NOON + timedelta(hours=1))
+    put_into(ledger, 1, State.IN_DOUBT)
+    assert [column(database, 1, name) for name in ("code", "reply", "due_at")] == [None, None, None]
+
+
+def test_the_claim_of_the_next_message_and_the_outcome_of_the_last_are_one_commit(
+    ledger: Ledger, database: Database
+) -> None:
+    put_into(ledger, 1, S)
+    with pytest.raises(LedgerFailed):
+        ledger.commit([outcome(1, T), outcome(2, T)], [claim(3)])  # row 2 was never claimed
+    assert rows(database) == {1: S, 2: Q, 3: Q, 4: Q}
+    assert ledger.commit([outcome(1, T)], [claim(2)]) == [True]
+    assert rows(database) == {1: T, 2: S, 3: Q, 4: Q}
+
+
+def test_of_two_ledgers_that_want_a_row_one_wins(ledger: Ledger, database: Database, mailing: Mailing) -> None:
+    rival = Ledger(database, mailing)
+    assert ledger.commit([], [claim(1)]) == [True]
+    assert rival.commit([], [claim(1), claim(2)]) == [False, True]
+    assert rows(database) == {1: S, 2: S, 3: Q, 4: Q}
+    rival.close()
+
+
+def test_of_many_who_want_rows_at_once_each_row_has_one_winner(database: Database) -> None:
+    enlist(database, *(f"reader{number}@readers.org" for number in range(40)))
+    mailing = freeze_to(database)
+
+    def grab(_: int) -> list[bool]:
+        rival = Ledger(database, mailing)
+        won = [held for row in rows(database) for held in rival.commit([], [claim(row)])]
+        rival.close()
+        return won
+
+    with ThreadPoolExecutor(4) as rivals:
+        won = list(rivals.map(grab, range(4)))
+    assert [sum(each) for each in zip(*won, strict=True)] == [1] * 40
+
+
+@pytest.mark.parametrize("list_name", ["readers", None], ids=["this list", "all lists"])
+def test_who_left_is_not_claimed_and_skipped_with_the_reason(
+    ledger: Ledger, database: Database, list_name: str | None
+) -> None:
+    leave(database, ANN, list_name)
+    assert ledger.commit([], [claim(1), claim(2)]) == [False, True]
+    assert rows(database) == {1: K, 2: S, 3: Q, 4: Q}
+    assert column(database, 1, "reason") == "unsubscribed"
+    assert column(database, 1, "attempts") == 0
+
+
+def test_who_left_another_list_is_claimed(ledger: Ledger, database: Database) -> None:
+    enlist(database, ANN, list_name="weekly")
+    leave(database, ANN, "weekly")
+    assert ledger.commit([], [claim(1)]) == [True]
+
+
+def test_whose_line_is_gone_is_skipped_with_the_reason(database: Database) -> None:
+    enlist(database, ANN, CLEO, source="file", own=True)
+    mailing = freeze_to(database)
+    enlist(database, CLEO, source="file", own=True)
+    ledger = Ledger(database, mailing)
+    assert ledger.commit([], [claim(1), claim(2)]) == [False, True]
+    assert column(database, 1, "reason") == "no longer on the list"
+    ledger.close()
+
+
+def test_the_claim_and_the_look_at_the_membership_are_one_statement() -> None:
+    statement = " ".join(ledger_room._CLAIM.split())
+    assert statement.startswith("UPDATE delivery SET state = 'sending'")
+    assert statement.count("UPDATE") == 1
+    assert ";" not in statement
+    assert "AND state = 'queued' AND EXISTS" in statement
+
+
+def test_who_leaves_while_deferred_is_not_tried_again(ledger: Ledger, database: Database) -> None:
+    put_into(ledger, 2, D)
+    leave(database, CLEO)
+    ledger.requeue_deferred(NOON + timedelta(hours=1))
+    assert ledger.commit([], [claim(2)]) == [False]
+    assert rows(database)[2] is K
+
+
+def test_after_a_crash_rows_on_their_way_are_in_doubt_and_nobody_else(
+    ledger: Ledger, database: Database, mailing: Mailing
+) -> None:
+    put_into(ledger, 1, T)
+    put_into(ledger, 2, S)
+    ledger.close()
+    again, second = reopen(database, mailing)
+    assert second.doubt_unsettled("the run ended") == 1
+    assert rows(again) == {1: T, 2: U, 3: Q, 4: Q}
+    assert column(again, 2, "reason") == "the run ended"
+    assert second.doubt_unsettled("again") == 0
+    second.close()
+    again.close()
+
+
+def handed_over_at(database: Database, mailing: Mailing) -> datetime | None:
+    found = find_mailing(database, mailing.issue, mailing.kind)
+    assert found is not None
+    return found.handed_over_at
+
+
+def test_the_first_content_is_announced_once_and_before_it_is_claimed(database: Database, mailing: Mailing) -> None:
+    seen: list[dict[int, State]] = []
+    ledger = Ledger(database, mailing, on_handing_over=lambda: seen.append(rows(database)))
+    ledger.commit([outcome(4, K)], [])
+    assert not seen
+    assert handed_over_at(database, mailing) is None
+    ledger.commit([], [claim(3, outcome(3, R))])  # nothing that could arrive
+    assert not seen
+    assert handed_over_at(database, mailing) is None
+    ledger.commit([], [claim(1)])
+    ledger.commit([outcome(1, T)], [claim(2)])
+    assert [each[1] for each in seen] == [Q]
+    assert handed_over_at(database, mailing) is not None
+    ledger.close()
+
+
+def test_if_the_announcement_fails_nothing_is_claimed(database: Database, mailing: Mailing) -> None:
+    def refuse() -> None:
+        raise LedgerFailed("the receipt cannot be written")
+
+    ledger = Ledger(database, mailing, on_handing_over=refuse)
+    with pytest.raises(LedgerFailed, match="receipt"):
+        ledger.commit([], [claim(1)])
+    assert rows(database)[1] is Q
+    ledger.close()
+
+
+def test_rows_are_read_a_page_at_a_time(ledger: Ledger) -> None:
+    def page(after: int) -> list[Delivery]:
+        return ledger.queued(after=after, limit=3)
+
+    assert [each.id for each in page(0)] == [1, 2, 3]
+    assert [each.id for each in page(3)] == [4]
+    assert page(4) == []
+    assert len({each.message_id for each in (*page(0), *page(3))}) == 4
+
+
+def test_the_next_due_time_is_the_earliest(ledger: Ledger) -> None:
+    assert ledger.next_due() is None
+    for row, minutes in ((1, 20), (2, 5)):
+        ledger.commit([], [claim(row)])
+        late = Outcome(delivery_id=row, state=D, reply=FULL, due_at=NOON + timedelta(minutes=minutes))
+        ledger.commit([late], [])
+    assert ledger.next_due() == NOON + timedelta(minutes=5)
+
+
+def test_only_refused_rows_are_put_back_and_their_words_go(ledger: Ledger, database: Database) -> None:
+    for row, state in ((1, R), (2, T), (3, U)):
+        put_into(ledger, row, state)
+    ledger.put_back([1, 2, 3, 4, 999])
+    assert rows(database) == {1: Q, 2: T, 3: U, 4: Q}
+    assert [column(database, 1, name) for name in ("code", "reply", "reason", "settled_at")] == [None] * 4
+
+
+# --- the ledger's own health ----------------------------------------------------------------------
+
+
+def test_a_commit_waits_for_whoever_is_writing(ledger: Ledger, database: Database) -> None:
+    other = sqlite3.connect(database.path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    with ThreadPoolExecutor(1) as thread:
+        committing = thread.submit(ledger.commit, [], [claim(1)])
+        assert not wait([committing], timeout=0.05).done
+        other.execute("ROLLBACK")
+        assert committing.result(10) == [True]
+    other.close()
+
+
+def test_on_a_full_disk_the_ledger_fails_and_nothing_is_half_recorded(
+    ledger: Ledger, database: Database, mailing: Mailing
+) -> None:
+    put_into(ledger, 1, S)
+    connection = ledger._connection
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    long = Outcome(delivery_id=1, state=T, reply=Reply(code=250, text="x" * 300_000))
+    with pytest.raises(LedgerFailed, match="full") as caught:
+        ledger.commit([long], [claim(2)])
+    assert caught.value.exit_code == 74
+    assert str(database.path) in str(caught.value)
+    assert rows(database) == {1: S, 2: Q, 3: Q, 4: Q}
+    connection.execute(f"PRAGMA max_page_count = {pages * 1000}")
+    assert ledger.commit([long], [claim(2)]) == [True]
+    assert balance(database, mailing)
+
+
+def test_a_commit_that_fails_says_so_and_leaves_the_ledger_usable(ledger: Ledger, database: Database) -> None:
+    with sqlite3.connect(database.path) as other:
+        other.execute(
+            "CREATE TRIGGER broken BEFORE UPDATE ON delivery WHEN new.id = 2"
+            " BEGIN SELECT raise(FAIL, 'disk I/O error'); END"
+        )
+    other.close()
+    with pytest.raises(LedgerFailed, match="disk I/O error"):
+        ledger.commit([], [claim(1), claim(2)])
+    assert rows(database)[1] is Q
+    assert ledger.commit([], [claim(1)]) == [True]
+
+
+# --- what the audit sees --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("UPDATE delivery SET code = NULL WHERE id = 1", "1 row is sent without a reply"),
+        ("UPDATE delivery SET code = NULL, reason = NULL WHERE id = 2", "refused without a reply or reason"),
+        ("UPDATE delivery SET reason = NULL WHERE id = 3", "skipped without a reason"),
+        ("DELETE FROM delivery WHERE id = 4", "4 readers ≠"),
+    ],
+)
+def test_the_audit_sees_what_contradicts_the_promise(
+    ledger: Ledger, database: Database, mailing: Mailing, damage: str, said: str
+) -> None:
+    for row, state in ((1, T), (2, R), (3, K)):
+        put_into(ledger, row, state)
+    assert audit(database, mailing).holds
+    assert not broken_rows(database, mailing.id)
+    with sqlite3.connect(database.path) as connection:
+        connection.execute(damage)
+    connection.close()
+    account = audit(database, mailing)
+    assert not account.holds
+    assert said in account.sentence()
+
+
+# --- at a hundred thousand rows -------------------------------------------------------------------
+
+
+@pytest.fixture
+def crowd(database: Database, mailing: Mailing) -> Mailing:
+    with sqlite3.connect(database.path) as connection:
+        connection.execute("DELETE FROM delivery")
+        connection.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)"
+            " INSERT INTO delivery (mailing_id, subscriber_id, copy, list_id, edition_id, state, attempts)"
+            " SELECT 1, i, 0, 1, 1, CASE WHEN i % 100 THEN 'sent' ELSE 'queued' END, 0 FROM n"
+        )
+    connection.close()
+    return mailing
+
+
+USES: dict[str, tuple[Callable[[Ledger], object], str]] = {
+    "queued": (lambda ledger: ledger.queued(after=50_000, limit=500), "INDEX delivery_queued"),
+    "unsettled": (lambda ledger: ledger.unsettled(), "INDEX delivery_sending"),
+    "next due": (lambda ledger: ledger.next_due(), "INDEX delivery_deferred"),
+    "requeue": (lambda ledger: ledger.requeue_deferred(NOON), "INDEX delivery_deferred"),
+    "doubt": (lambda ledger: ledger.doubt_unsettled("the run ended"), "INDEX delivery_sending"),
+    "claim": (lambda ledger: ledger.commit([], [claim(100)]), "SEARCH delivery USING INTEGER PRIMARY KEY"),
+    "put back": (lambda ledger: ledger.put_back([100]), "SEARCH delivery USING INTEGER PRIMARY KEY"),
+}
+
+
+def test_no_statement_of_a_run_looks_at_every_row(crowd: Mailing, database: Database) -> None:
+    ledger = Ledger(database, crowd)
+    seen: list[tuple[str, Sequence[object]]] = []
+    event.listen(database.engine, "before_cursor_execute", lambda *given: seen.append((given[2], given[3])))
+    ledger._connection.set_trace_callback(lambda statement: seen.append((statement, ())))
+    connection = sqlite3.connect(database.path)
+    for name, (act, used) in USES.items():
+        seen.clear()
+        act(ledger)
+        steps = [
+            step[3]
+            for statement, given in seen
+            if "delivery" in statement
+            for step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", given)
+        ]
+        assert any(used in step for step in steps), f"{name}: {steps}"
+        assert not [step for step in steps if step.startswith("SCAN") or "B-TREE" in step], f"{name}: {steps}"
+    ledger._connection.set_trace_callback(None)
+    connection.close()
+    ledger.close()
