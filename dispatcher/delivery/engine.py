@@ -205,9 +205,10 @@ async def _next(run: _Run) -> Delivery | None:
     async with run.reading:
         for start in (run.seen, 0):
             if not run.page and not run.is_over:
+                held = frozenset(run.in_hand)  # before the read: what is claimed meanwhile was in hand, too
                 found = await asyncio.to_thread(run.ledger.queued, after=start, limit=_PAGE)
                 run.seen = found[-1].id if found else 0
-                run.page.extend(delivery for delivery in found if delivery.id not in run.in_hand)
+                run.page.extend(delivery for delivery in found if delivery.id not in held)
         if not run.page or run.is_over:
             return None
         delivery = run.page.popleft()

@@ -83,6 +83,7 @@ class Conversation(asyncio.Protocol):
         self._drained.set()
         self._is_lost = False
         self._awaits_content = False
+        self._gone = asyncio.Event()
         # Drained means that the kernel has every byte; with high=0, TLS transports would pause while empty.
         transport.set_write_buffer_limits(high=1, low=0)
         transport.set_protocol(self)
@@ -140,6 +141,9 @@ class Conversation(asyncio.Protocol):
         if self.is_open and not self._awaits_content:  # or it would be content
             await self._command("QUIT", deadline=5)
         self.close()
+        with contextlib.suppress(TimeoutError):  # TLS has goodbyes of its own
+            async with asyncio.timeout(1):
+                await self._gone.wait()
 
     def close(self) -> None:
         self._is_lost = True
@@ -151,6 +155,7 @@ class Conversation(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._is_lost = True
+        self._gone.set()
         self._arrived.set()
         self._drained.set()
 

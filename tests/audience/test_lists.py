@@ -248,6 +248,18 @@ def test_who_stays_away_is_counted(database: Database) -> None:
     assert (changes.joined, changes.stayed_away) == (1, 1)
 
 
+@pytest.mark.parametrize("list_name", ["readers", None], ids=["one list", "all lists"])
+def test_no_file_brings_back_who_left(database: Database, list_name: str | None) -> None:
+    add(database, ANN)
+    take_off(database, ANN, list_name)
+    write(database, ANN)
+    write(database, ANN, list_name="weekly")
+    for name in ("readers", "weekly"):
+        bring_up_to_date(database, folder_of(database), name)
+    assert states(database) == {ANN: "unsubscribed"}
+    assert states(database, "weekly") == ({ANN: "active"} if list_name else {})
+
+
 people, list_names = st.sampled_from([ANN, BOB, CLEO]), st.sampled_from(["readers", "weekly"])
 
 

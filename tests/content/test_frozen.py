@@ -35,7 +35,8 @@ editions = st.builds(
 EDITION = Edition(
     number=29, language="en", newsletter="N", sender="a@example.org", reply_to=None, subject="s", html="<p>", text="t",
     fields=(Field(source="{{ subscriber.name }}", path="issue.md", line=3),),
-    pictures=(Picture(name="3f.png", media_type="image/png", content=b"png", width=1, height=2),), inline_pictures=False,
+    pictures=(Picture(name="3f.png", media_type="image/png", content=b"png", width=1, height=2),),
+    inline_pictures=False,
 )  # fmt: skip
 
 
@@ -56,7 +57,8 @@ def test_equal_editions_freeze_to_equal_text(edition: Edition) -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"subject": "other"}, {"html": "<b>"}, {"text": "u"}, {"sender": "b@example.org"}, {"reply_to": "c@example.org"},
+        {"subject": "other"}, {"html": "<b>"}, {"text": "u"}, {"sender": "b@example.org"},
+        {"reply_to": "c@example.org"},
         {"language": "de"}, {"newsletter": "M"}, {"inline_pictures": True}, {"pictures": ()}, {"number": 30},
         {"pictures": (replace(EDITION.pictures[0], name="4f.png"),)},
         {"fields": (replace(EDITION.fields[0], source="{{ subscriber.email }}"),)},

@@ -35,7 +35,7 @@ def test_a_value_cannot_begin_a_field_of_its_own(control: str) -> None:
         field("Subject", f"hello{control}Bcc: eve@example.com")
 
 
-@given(st.lists(ascii_words.filter(lambda word: not word.endswith(":")), min_size=1, max_size=20))
+@given(st.lists(ascii_words, min_size=1, max_size=20))
 def test_a_long_value_is_folded_at_its_spaces(words: list[str]) -> None:
     value = " ".join(words)
     lines = lines_of(field("Subject", value))
@@ -43,7 +43,6 @@ def test_a_long_value_is_folded_at_its_spaces(words: list[str]) -> None:
     assert b"".join(lines) == b"Subject: " + value.encode()
 
 
-@pytest.mark.xfail(strict=True, reason="a line that ends with a colon is taken for the bare name and never folded")
 def test_a_colon_does_not_keep_a_line_from_being_folded() -> None:
     lines = lines_of(field("Subject", f"{'x' * 50}: {'y' * 50}"))
     assert max(map(len, lines)) <= 78
@@ -129,7 +128,7 @@ def test_a_name_that_would_need_two_encoded_words_is_cut(name: str | None, shown
     assert courtesy(name) == shown
 
 
-@given(printable.filter(bool))
+@given(printable.map(lambda name: " ".join(name.split())).filter(bool))
 def test_a_courteous_name_is_one_encoded_word(name: str) -> None:
     kept = courtesy(name)
     assert kept is not None

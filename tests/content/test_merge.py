@@ -60,7 +60,8 @@ def test_a_field_is_what_the_reader_has(source: str, text: str) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "{{ subscriber.city }}", "{{ subscriber['city'] }}", "{{ subscriber.city | upper }}", "{{ subscriber.city ~ 'x' }}",
+        "{{ subscriber.city }}", "{{ subscriber['city'] }}", "{{ subscriber.city | upper }}",
+        "{{ subscriber.city ~ 'x' }}",
         "{% if true %}{{ subscriber.city }}{% endif %}", "{% set c = subscriber.city %}{{ c }}",
         "{{ subscriber.name | replace('A', subscriber.city) }}",
     ],

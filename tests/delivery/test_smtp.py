@@ -16,7 +16,8 @@ from dispatcher.models import Reply
 from tests.relay import Relay
 
 HELLO = (b"220 hi\r\n", b"250-relay\r\n250 SIZE 1000\r\n")
-YES = (b"250 ok\r\n", b"250 ok\r\n", b"354 go on\r\n")
+OK = b"250 ok\r\n"
+YES = (OK, OK, b"354 go on\r\n")
 CONTENT = b"Subject: hello\r\n\r\nDear reader,\r\n"
 TLS_GOODBYE = 0.05  # seconds in which asyncio itself ends TLS; a loop closed before warns of an open socket
 LINE = b"x" * 74 + b"\r\n"
@@ -106,21 +107,34 @@ def test_only_a_whole_reply_to_the_dot_counts(answer: bytes, reply: Reply | None
 
 
 @pytest.mark.parametrize(
-    ("answers", "ending"),
+    ("answers", "phase", "reply"),
     [
-        ((b"",), Ending(phase=Phase.MAIL, reply=None)),
-        ((b"451 slow\r\n",), Ending(phase=Phase.MAIL, reply=Reply(code=451, text="slow"))),
-        ((b"421 bye\r\n",), Ending(phase=Phase.MAIL, reply=Reply(code=421, text="bye"))),
-        ((b"250 ok\r\n", b"550 5.1.1 no\r\n", b"250 ok\r\n"), Ending(phase=Phase.RCPT, reply=Reply(code=550, text="5.1.1 no"))),
-        ((b"250 ok\r\n", b"garbage\r\n"), Ending(phase=Phase.RCPT, reply=None)),
-        ((b"250 ok\r\n", b"354 too early\r\n"), Ending(phase=Phase.RCPT, reply=Reply(code=354, text="too early"))),
-        ((b"250 ok\r\n", b"250 ok\r\n", b""), Ending(phase=Phase.DATA, reply=None)),
-        ((b"250 ok\r\n", b"250 ok\r\n", b"554 no\r\n", b"250 ok\r\n"), Ending(phase=Phase.DATA, reply=Reply(code=554, text="no"))),
-        ((b"250 ok\r\n", b"250 ok\r\n", b"250 what\r\n", b"250 ok\r\n"), Ending(phase=Phase.DATA, reply=Reply(code=250, text="what"))),
+        ((b"",), Phase.MAIL, None),
+        ((b"451 slow\r\n",), Phase.MAIL, Reply(code=451, text="slow")),
+        ((b"421 bye\r\n",), Phase.MAIL, Reply(code=421, text="bye")),
+        ((OK, b"550 5.1.1 no\r\n", OK), Phase.RCPT, Reply(code=550, text="5.1.1 no")),
+        ((OK, b"garbage\r\n"), Phase.RCPT, None),
+        ((OK, b"354 too early\r\n"), Phase.RCPT, Reply(code=354, text="too early")),
+        ((OK, OK, b""), Phase.DATA, None),
+        ((OK, OK, b"554 no\r\n", OK), Phase.DATA, Reply(code=554, text="no")),
+        ((OK, OK, b"250 what\r\n", OK), Phase.DATA, Reply(code=250, text="what")),
     ],
-)  # fmt: skip
-def test_an_end_before_the_content_is_known_for_what_it_is(answers: tuple[bytes, ...], ending: Ending) -> None:
-    assert ended(*answers) == ending
+)
+def test_an_end_before_the_content_is_known_for_what_it_is(
+    answers: tuple[bytes, ...], phase: Phase, reply: Reply | None
+) -> None:
+    assert ended(*answers) == Ending(phase=phase, reply=reply)
+
+
+@pytest.mark.parametrize("answer", [b"garbage\r\n", b"421 4.3.2 enough\r\n"])
+def test_who_talks_nonsense_or_goodbye_is_left_though_he_stays(answer: bytes) -> None:
+    async def run() -> None:
+        async with relay_that_says(*HELLO, *YES, answer, OK) as relay:
+            conversation = await open_to(relay)
+            await attempt(conversation)
+            assert not conversation.is_open
+
+    asyncio.run(run())
 
 
 def test_after_a_refused_reader_the_same_connection_serves_the_next() -> None:
