@@ -12,10 +12,11 @@ import pytest
 from lxml import html as lxml_html  # type: ignore[import-untyped]  # premailer's parser
 from PIL import Image
 
-from dispatcher.content.compose import compose, spell_date
+from dispatcher.content.compose import compose
 from dispatcher.content.source import load_issue
 from dispatcher.content.theme import find_theme
 from dispatcher.content.tree import Emphasis, Note, Paragraph, Statement, Text
+from dispatcher.content.wording import spell_date
 from dispatcher.content.wrap import columns
 from dispatcher.errors import InputWrong
 from dispatcher.models import Edition, Field, Letterhead
