@@ -154,12 +154,15 @@ class LinkCard:
     site: str
 
 
+Align = Literal["", "left", "center", "right"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """Rows of cells under a header; every row has as many cells as the header."""
 
     header: tuple[Inlines, ...]
-    align: tuple[Literal["", "left", "center", "right"], ...]  # of each column; empty where the author said nothing
+    align: tuple[Align, ...]  # of each column; empty where the author said nothing
     rows: tuple[tuple[Inlines, ...], ...]
 
 
