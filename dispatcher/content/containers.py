@@ -41,9 +41,9 @@ FORMS = {
 _JOB = "write it as `- [Role](https://…), Company, Place, pay, until 2026-12-31`"
 _EVENT = "write it as `- 2026-12-01 [Name](https://…), Place`"
 _ANSWER = "write it as `- [Answer](https://…)`"
-_COMMA = re.compile(r"\s*(?:,(?=\s|$)|，)\s*")  # a comma within 70,000 separates nothing
+_COMMA = re.compile(r",(?=\s|$)|，")  # a comma within 70,000 separates nothing
 _LAST_DAY = re.compile(r"[^\d,]{0,20}(\d{4}-\d{1,2}-\d{1,2})\D{0,6}")  # in any language: until, bis, 截至, まで
-_DAY = re.compile(r"\s*(?P<day>[\d-]+)\s*[,:，：]?\s*")
+_DAY = re.compile(r"(?P<day>[\d-]+)\s*[,:，：]?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ def read_jobs(token: Token, body: Sequence[Token], sheet: Sheet) -> Jobs:
 
 
 def _job(line: Line, sheet: Sheet) -> Job:
-    nothing, *parts = _COMMA.split(line.after)
+    nothing, *parts = map(str.strip, _COMMA.split(line.after))
     until = _last_day(parts[-1], line, sheet) if len(parts) > 2 else None
     if until:
         parts = parts[:-1]
@@ -131,10 +131,10 @@ def read_events(token: Token, body: Sequence[Token], sheet: Sheet) -> Events:
 
 
 def _event(line: Line, sheet: Sheet) -> Event:
-    nothing, *parts = _COMMA.split(line.after, 1)
-    written = _DAY.fullmatch(line.before)
+    nothing, *parts = map(str.strip, _COMMA.split(line.after, 1))
+    written = _DAY.fullmatch(line.before.strip())
     on = day(written["day"]) if written else None
-    name, place = plain_text(line.label), "".join(parts).strip()
+    name, place = plain_text(line.label), "".join(parts)
     if not on:
         report(sheet, line.number, "this event does not begin with its date", _EVENT)
     elif nothing or not (name and place):
