@@ -99,8 +99,8 @@ def _sentences(block: Block) -> tuple[Inlines, ...]:
             return (sentence,)
         case Figure(caption=caption, credit=credit):
             return (caption, credit)
-        case Table(rows=rows):
-            return tuple(cell for row in rows for cell in row)
+        case Table(header=header, rows=rows):
+            return (*header, *(cell for row in rows for cell in row))
         case _:
             return ()
 
@@ -133,5 +133,5 @@ def bare(url: str) -> str:
 
 
 def shown_url(url: str) -> str:
-    """An address in ASCII, as text shows it; mail addresses without their scheme."""
-    return quote(url.removeprefix("mailto:"), safe="".join(map(chr, range(0x21, 0x7F))))
+    """An address in ASCII, as text shows it; mail addresses without their scheme, unless they say more than whereto."""
+    return quote(url if "?" in url else url.removeprefix("mailto:"), safe="".join(map(chr, range(0x21, 0x7F))))

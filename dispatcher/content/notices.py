@@ -25,7 +25,7 @@ def poll(block: Poll, links: Links, width: int) -> str:
 
 def table(block: Table, links: Links, wording: Wording, width: int) -> str:
     """Columns side by side where they fit; else each row's cells on lines of their own, under their headings."""
-    header = [plain_text(cell) for cell in block.header]
+    header = [sentence(cell, links) for cell in block.header]
     rows = [[sentence(cell, links) for cell in row] for row in block.rows]
     widths = [max(columns(cell) for cell in column) for column in zip(header, *rows, strict=True)]
     is_one_line = all("\n" not in cell for row in rows for cell in row)

@@ -157,6 +157,14 @@ def test_every_colour_of_text_is_readable_on_its_ground_in_both_schemes() -> Non
     assert min(contrast("#ffffff", ground) for ground in ("#4338ca", "#5750e0")) >= 4.5
 
 
+def test_every_colour_of_the_letter_is_readable_as_well() -> None:
+    light, dark = ["#22211e", "#7a2e1d", "#66625a", "#47443d", "#a3261b"], ["#e8e4dc", "#f0a992", "#b3aca0"]
+    head = (ROOT / "templates/letter/head.mjml").read_text(encoding="utf-8")
+    assert all(colour in head for colour in light + dark)
+    assert min(contrast(text, "#fdfcf9") for text in light) >= 4.5
+    assert min(contrast(text, "#171614") for text in dark) >= 4.5
+
+
 def test_the_inboxs_preview_line_is_the_preheader_and_nothing_after_it() -> None:
     made = edition(document(intro=(paragraph("Hello"),)))
     assert re.search("What is in it(\u034f\u200c\u00a0){50}", made.html)

@@ -144,6 +144,15 @@ def test_a_poll_is_answered_by_following_a_link(theme: str) -> None:
     assert body((POLL,), ENGLISH) == "Longer?\n\n- Yes\n  https://poll.example/yes\n\n"
 
 
+def test_an_answer_by_mail_keeps_what_it_says() -> None:
+    answers = tuple(
+        PollAnswer(label=words(label), url=url)
+        for label, url in {"Yes": "mailto:poll@x.example?subject=Yes", "No": "mailto:no@x.example"}.items()
+    )
+    written = body((Poll(question=words("Longer?"), answers=answers),), ENGLISH)
+    assert written.endswith("- Yes\n  mailto:poll@x.example?subject=Yes\n- No\n  no@x.example\n\n")
+
+
 # --- tables and code ------------------------------------------------------------------------------
 
 
@@ -163,6 +172,11 @@ def test_a_table_keeps_its_columns_in_text() -> None:
     assert body((TABLE,), ENGLISH) == (
         "模型     Score\n-------  -----\n小        61.4\nBig [1]      7\n\n[1] https://x.example\n\n"
     )
+
+
+def test_a_link_in_a_tables_heading_has_its_address_too() -> None:
+    table = Table(header=((link("https://x.example", "Name"),),), align=("",), rows=((words("Ann"),),))
+    assert body((table,), ENGLISH) == "Name [1]\n--------\nAnn\n\n[1] https://x.example\n\n"
 
 
 def test_a_table_wider_than_the_text_is_told_row_by_row() -> None:
