@@ -6,21 +6,27 @@ from urllib.parse import quote
 
 from dispatcher.content.personal import MARK
 from dispatcher.content.tree import (
+    Block,
     Blocks,
     ContinueReading,
     Emphasis,
+    Events,
     Figure,
     Heading,
     Inlines,
     Items,
+    Jobs,
     Link,
     LinkCard,
     Paragraph,
+    Poll,
     Quotation,
     RelatedLinks,
+    Sponsor,
     Statement,
     Strong,
     Struck,
+    Table,
     plain_text,
 )
 
@@ -54,6 +60,11 @@ def _urls_on_lines(blocks: Blocks) -> Iterator[str]:
                 yield url
             case RelatedLinks(items=items):
                 yield from (link.url for item in items if not is_conditional(item) for link in links_in(item))
+            case Jobs(items=rows) | Events(items=rows) | Poll(answers=rows):
+                yield from (row.url for row in rows)
+            case Sponsor(url=url, body=children):
+                yield url
+                yield from () if has_statement(children) else _urls_on_lines(children)
             case Quotation(children=children) if not has_statement(children):
                 yield from _urls_on_lines(children)
             case Items(items=runs):
@@ -66,22 +77,32 @@ def _urls_on_lines(blocks: Blocks) -> Iterator[str]:
 def _links_in_sentences(blocks: Blocks) -> Iterator[Link]:
     for block in blocks:
         match block:
-            case (
-                Paragraph(children=sentence)
-                | Heading(children=sentence)
-                | Figure(caption=sentence)
-                | RelatedLinks(label=sentence)
-                | LinkCard(description=sentence)
-            ):
-                if not is_conditional(sentence):
-                    yield from links_in(sentence)
+            case Sponsor(figure=figure, body=children):
+                yield from () if figure is None else _links_in_sentences((figure,))
+                yield from () if has_statement(children) else _links_in_sentences(children)
             case Quotation(children=children) if not has_statement(children):
                 yield from _links_in_sentences(children)
             case Items(items=runs):
                 for run in runs:
                     yield from () if has_statement(run) else _links_in_sentences(run)
             case _:
-                pass
+                for sentence in _sentences(block):
+                    yield from () if is_conditional(sentence) else links_in(sentence)
+
+
+def _sentences(block: Block) -> tuple[Inlines, ...]:
+    """The runs of words in which the text part shows links as `[n]`."""
+    match block:
+        case Paragraph(children=sentence) | Heading(children=sentence) | RelatedLinks(label=sentence):
+            return (sentence,)
+        case LinkCard(description=sentence) | Poll(question=sentence):
+            return (sentence,)
+        case Figure(caption=caption, credit=credit):
+            return (caption, credit)
+        case Table(header=header, rows=rows):
+            return (*header, *(cell for row in rows for cell in row))
+        case _:
+            return ()
 
 
 def links_in(children: Inlines) -> Iterator[Link]:
@@ -112,5 +133,5 @@ def bare(url: str) -> str:
 
 
 def shown_url(url: str) -> str:
-    """An address in ASCII, as text shows it; mail addresses without their scheme."""
-    return quote(url.removeprefix("mailto:"), safe="".join(map(chr, range(0x21, 0x7F))))
+    """An address in ASCII, as text shows it; mail addresses without their scheme, unless they say more than whereto."""
+    return quote(url if "?" in url else url.removeprefix("mailto:"), safe="".join(map(chr, range(0x21, 0x7F))))

@@ -6,7 +6,21 @@ from dataclasses import fields as fields_of
 from dataclasses import is_dataclass
 
 from dispatcher.content.personal import MARK
-from dispatcher.content.tree import Document, Heading, Items, Link, LinkCard, Quotation, Statement, Text
+from dispatcher.content.tree import (
+    Document,
+    Event,
+    Heading,
+    Items,
+    Job,
+    Link,
+    LinkCard,
+    Poll,
+    Quotation,
+    Sponsor,
+    Statement,
+    Table,
+    Text,
+)
 from dispatcher.errors import Fault
 from dispatcher.models import Field
 
@@ -16,6 +30,11 @@ _CALLED: dict[type, str] = {
     Heading: "heading",
     Link: "link",
     LinkCard: "card",
+    Sponsor: "sponsor",
+    Job: "job",
+    Event: "event",
+    Poll: "poll",
+    Table: "table",
 }
 _KEYWORD = re.compile(r"\{%[-+]?\s*(\w+)")
 

@@ -36,16 +36,17 @@ def _statement(state: StateBlock, start: int, _end: int, silent: bool) -> bool:
 
 
 def _container(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """From `::: NAME ARGUMENT` to the next `:::`; either may be missing."""
+    """From `::: NAME ARGUMENT` to the next `:::`; either may be missing. A snippet is its one line."""
     opening = _CONTAINER.fullmatch(_line(state, start))
     if state.is_code_block(start) or not opening:
         return False
     if silent:
         return True
     line = start + 1
-    while line < end and opening["name"] and _is_inside(state, line):
+    has_body = opening["name"] not in {"", "snippet"}
+    while line < end and has_body and _is_inside(state, line):
         line += 1
-    is_closed = opening["name"] != "" and line < end and _line(state, line) == ":::"
+    is_closed = has_body and line < end and _line(state, line) == ":::"
     token = state.push("container", "", 0)
     token.info = opening["name"]
     token.content = state.getLines(start + 1, line, state.blkIndent, keepLastLF=False)

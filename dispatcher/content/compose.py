@@ -1,23 +1,35 @@
 """Makes an edition out of a draft: pictures placed, MJML and text drawn by the theme, styles inlined."""
 
 from collections.abc import Callable, Iterator
-from datetime import date
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from babel import Locale, UnknownLocaleError
-from babel.dates import format_date
 from jinja2 import pass_environment
 
 from dispatcher.content import html, text
 from dispatcher.content.addresses import shown_url
+from dispatcher.content.budget import MAX_BYTES, Weight, weigh
 from dispatcher.content.inline import damage, inline_styles, take_inlined_styles
 from dispatcher.content.mjml import mjml_to_html
 from dispatcher.content.pictures import place_pictures
 from dispatcher.content.source import Draft
-from dispatcher.content.theme import Strings, Theme, open_environment, read_strings, render
-from dispatcher.content.tree import Block, Blocks, Document, Figure, Items, Paragraph, Quotation, plain_text
+from dispatcher.content.theme import Theme, open_environment, read_strings, render, shown_path
+from dispatcher.content.tree import (
+    Block,
+    Blocks,
+    Document,
+    Figure,
+    Items,
+    Paragraph,
+    Quotation,
+    Sponsor,
+    Story,
+    StoryKind,
+    plain_text,
+)
+from dispatcher.content.wording import Wording, closing, spell_date, sponsored
 from dispatcher.content.wrap import wrap
 from dispatcher.errors import Fault, InputWrong
 from dispatcher.models import Edition, Field, Letterhead, Picture
@@ -36,9 +48,50 @@ def compose(
 
     With `label_missing`, a picture that cannot be used is drawn as a box with its name instead of raising InputWrong.
     """
-    document, faults = place_pictures(draft.document, folder)
+    document, faults = place_pictures(_without_pictures_of_briefs(draft.document), folder)
     if faults and not label_missing:
         raise InputWrong(faults)
+    draft = replace(draft, document=document)
+    made = _draw(draft, number=number, theme=theme, letterhead=letterhead, compact=False)
+    weight = _weigh(made, document)
+    if weight.is_near:
+        made = _draw(draft, number=number, theme=theme, letterhead=letterhead, compact=True)
+        weight = _weigh(made, document)
+    if weight.is_over:
+        raise InputWrong([_too_large(weight, document, shown_path(draft.path, theme))])
+    return made
+
+
+def _without_pictures_of_briefs(document: Document) -> Document:
+    """A brief is a few lines among others; a picture would make a story of it."""
+
+    def told(story: Story) -> Story:
+        if story.kind is not StoryKind.BRIEF:
+            return story
+        return replace(story, body=tuple(block for block in story.body if not isinstance(block, Figure)))
+
+    sections = (replace(section, stories=tuple(map(told, section.stories))) for section in document.sections)
+    return replace(document, sections=tuple(sections))
+
+
+def _weigh(edition: Edition, document: Document) -> Weight:
+    return weigh(edition.html, [story.anchor for section in document.sections for story in section.stories])
+
+
+def _too_large(weight: Weight, document: Document, path: str) -> Fault:
+    titles = {story.anchor: plain_text(story.title) for section in document.sections for story in section.stories}
+    named = [f"“{titles[anchor]}” {size:,}" for anchor, size in weight.largest()]
+    largest = f"; the largest stories: {', '.join(named)}" if named else ""
+    return Fault(
+        path=path,
+        message=f"the HTML has {weight.total:,} bytes, and Gmail cuts it off after {MAX_BYTES:,}{largest}",
+        remedy="shorten the issue, or send it as two",
+    )
+
+
+def _draw(draft: Draft, *, number: int, theme: Theme, letterhead: Letterhead, compact: bool) -> Edition:
+    """The edition as the theme draws it; `compact` asks for few wrappers between the stories."""
+    document = draft.document
     fields: list[Field] = list(draft.fields)
     strings = read_strings(theme, draft.language)
     environment = open_environment(
@@ -47,6 +100,7 @@ def compose(
         strings=strings,
         document=document,
         **_masthead(document),
+        compact=compact,
         numbers=_story_numbers(document),
         language=draft.language,
         number=number,
@@ -56,7 +110,7 @@ def compose(
         newsletter=letterhead.newsletter,
         postal_address=letterhead.postal_address,
     )
-    environment.filters |= _filters(strings, letterhead)
+    environment.filters |= _filters(Wording(language=draft.language, strings=strings), letterhead)
     mjml = render(environment, "issue.mjml", theme)
     return Edition(
         number=number,
@@ -82,18 +136,7 @@ def _finished(mjml: str, path: str) -> str:
     return finished
 
 
-def spell_date(day: date | None, language: str) -> str:
-    """The date as the language writes it; English where Babel does not know the language."""
-    if day is None:
-        return ""
-    try:
-        locale = Locale.parse(language, sep="-")
-    except (UnknownLocaleError, ValueError):
-        locale = Locale("en")
-    return format_date(day, format="long", locale=locale)
-
-
-def _filters(strings: Strings, letterhead: Letterhead) -> dict[str, Callable[..., Any]]:
+def _filters(wording: Wording, letterhead: Letterhead) -> dict[str, Callable[..., Any]]:
     return {
         "html": html.html,
         "blocks": pass_environment(html.blocks),
@@ -101,10 +144,13 @@ def _filters(strings: Strings, letterhead: Letterhead) -> dict[str, Callable[...
         "address": partial(_address, letterhead=letterhead),
         "words": plain_text,
         "capital": text.capital,
-        "body": lambda blocks, title=(): text.body(blocks, strings, title),
+        "body": lambda blocks, title=(): text.body(blocks, wording, title),
         "underline": text.underline,
         "shown_url": shown_url,
         "wrap": lambda words: "\n".join(wrap(words)),
+        "day": lambda day: spell_date(day, wording.language, "medium"),
+        "closing": lambda until: closing(until, wording),
+        "sponsored": lambda sponsor: sponsored(sponsor.name, sponsor.label, wording.strings),
     }
 
 
@@ -143,8 +189,12 @@ def _pictures_in(blocks: Blocks) -> Iterator[Picture]:
 
 def _pictures_of(block: Block) -> Iterator[Picture]:
     match block:
-        case Figure(picture=Picture() as picture):
-            yield picture
+        case Figure(picture=picture, dark=dark):
+            yield from (each for each in (picture, dark) if each is not None)
+        case Sponsor(figure=Figure() as figure, body=body):
+            yield from _pictures_in((figure, *body))
+        case Sponsor(body=body):
+            yield from _pictures_in(body)
         case Quotation(children=children):
             yield from _pictures_in(children)
         case Items(items=items):

@@ -1,15 +1,24 @@
 """Reads an issue's Markdown into the blocks of the document tree, in the order they were written."""
 
-from collections.abc import Iterator, Sequence
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from urllib.parse import urlsplit
+from itertools import groupby
 
 from markdown_it.token import Token
 
 from dispatcher.content.blocks import enable_blocks
+from dispatcher.content.cards import read_card, read_medium_card
+from dispatcher.content.containers import is_sound, read_events, read_jobs, read_poll, read_sponsor
+from dispatcher.content.credit import captioned
+from dispatcher.content.headings import read_heading
+from dispatcher.content.inline_grammar import AsWritten
 from dispatcher.content.personal import mark
-from dispatcher.content.prose import DEEPEST, AsWritten, Sheet, address, read_figure, read_prose, report
+from dispatcher.content.prose import DEEPEST, Sheet, read_figure, read_prose, report
+from dispatcher.content.snippets import FOLDER, MOST, Snippet, read_snippet
+from dispatcher.content.tables import read_table
 from dispatcher.content.tree import (
     Block,
     Blocks,
@@ -19,7 +28,6 @@ from dispatcher.content.tree import (
     Figure,
     Heading,
     Items,
-    LinkCard,
     Paragraph,
     Quotation,
     Statement,
@@ -29,6 +37,8 @@ from dispatcher.errors import Fault, InputWrong
 from dispatcher.models import Field
 
 LONGEST_CAPTION = 300  # characters; a longer paragraph after a picture is the text itself
+
+_LOOSE_ROW = re.compile(r"\|.*\|[ \t]*(?:\n|\Z)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +50,34 @@ class Placed:
 
 
 def read_blocks(
-    source: str, *, fields: list[Field], faults: list[Fault], path: str, first_line: int = 1
+    source: str,
+    *,
+    fields: list[Field],
+    faults: list[Fault],
+    path: str,
+    first_line: int = 1,
+    snippets: Mapping[str, Snippet] | None = None,
 ) -> tuple[Placed, ...]:
-    """The blocks of a Markdown text, its personal constructs appended to `fields` and what is wrong to `faults`."""
+    """The blocks of a Markdown text, its personal constructs appended to `fields` and what is wrong to `faults`.
+
+    A standing text's blocks stand in the place of its `::: snippet NAME`, on that line; with None there are none.
+    """
     sheet = Sheet(path=path, faults=faults)
     marked = mark_fields(source, fields=fields, faults=faults, path=path, first_line=first_line)
+    tokens = _tokens(marked, sheet, first_line=first_line)
+    standing = [token for token in tokens if _is_snippet(token)]
+    if len(standing) > MOST:
+        report(sheet, _line(standing[MOST]), f"more than {MOST} standing texts are used", "write some of them out")
+        return ()
+    blocks: list[Placed] = []
+    for is_snippet, group in groupby(tokens, key=_is_snippet):
+        run = iter(tuple(group))
+        blocks += _standing(run, snippets, sheet, fields) if is_snippet else _blocks(run, sheet, within="")
+    return _captioned(blocks)
+
+
+def _tokens(marked: str, sheet: Sheet, *, first_line: int) -> Sequence[Token]:
+    """The text's blocks as markdown-it sees them, with the file's lines; none, and a fault, if they stand too deep."""
     tokens = _grammar().parse(marked, sheet.references)
     for token in tokens:
         token.map = [line + first_line for line in token.map or (0, 0)]
@@ -53,7 +86,31 @@ def read_blocks(
             sheet, _line(deep), f"lists or quotations are nested more than {DEEPEST} levels deep", "use fewer levels"
         )
         return ()
-    return _captioned(_blocks(iter(tokens), sheet, within=""))
+    return tokens
+
+
+def _is_snippet(token: Token) -> bool:
+    return token.type == "container" and token.info == "snippet" and token.level == 0
+
+
+def _standing(
+    tokens: Iterator[Token], snippets: Mapping[str, Snippet] | None, sheet: Sheet, fields: list[Field]
+) -> Iterator[Placed]:
+    """The blocks of standing texts, whose faults are told in their own files."""
+    for token in tokens:
+        name, line = token.meta["argument"].strip(), _line(token)
+        if snippets is None:
+            report(sheet, line, "a standing text cannot hold another", "write it out")
+            continue
+        if not (snippet := snippets.get(name)):
+            nearest = difflib.get_close_matches(name, snippets, 1, 0.5)
+            remedy = f"did you mean {nearest[0]}?" if nearest else f"write it as {FOLDER}/{name or 'NAME'}.md"
+            report(sheet, line, f"there is no standing text {name!r} in this language", remedy)
+            continue
+        text, fault = read_snippet(snippet)
+        sheet.faults.extend([fault] if fault else [])
+        for placed in read_blocks(text, fields=fields, faults=sheet.faults, path=snippet.shown):
+            yield replace(placed, line=line)
 
 
 def mark_fields(source: str, *, fields: list[Field], faults: list[Fault], path: str, first_line: int) -> str:
@@ -74,6 +131,7 @@ def _grammar() -> AsWritten:
     grammar = AsWritten("commonmark", {"html": False, "maxNesting": 2 * DEEPEST + 10})  # a list takes two levels
     grammar.core.ruler.enableOnly(["normalize", "block"])
     grammar.disable("lheading")
+    grammar.enable("table")
     enable_blocks(grammar)
     return grammar
 
@@ -106,7 +164,7 @@ def _block(token: Token, tokens: Iterator[Token], sheet: Sheet, *, is_nested: bo
             return _paragraph(_content(tokens), sheet)
         case "heading_open":
             level = int(token.tag[1])
-            return _heading(_content(tokens), max(level, 3) if is_nested else level, sheet)
+            return read_heading(_content(tokens), max(level, 3) if is_nested else level, sheet)
         case "blockquote_open":
             return _quotation(_nested(tokens, sheet, within=token.type))
         case "bullet_list_open" | "ordered_list_open":
@@ -117,10 +175,12 @@ def _block(token: Token, tokens: Iterator[Token], sheet: Sheet, *, is_nested: bo
             return Divider()
         case "statement":
             return Statement(marks=token.content)
+        case "table_open":
+            return read_table(tokens, sheet)
         case "link_card":
-            return _medium_card(token, sheet)
+            return read_medium_card(token, sheet)
         case _:
-            return _container(token, sheet)
+            return _container(token, sheet, is_nested=is_nested)
 
 
 def _content(tokens: Iterator[Token]) -> Token:
@@ -136,17 +196,13 @@ def _nested(tokens: Iterator[Token], sheet: Sheet, *, within: str) -> Blocks:
 
 def _paragraph(content: Token, sheet: Sheet) -> Block | None:
     line = _line(content)
+    if _LOOSE_ROW.match(content.content):
+        remedy = "begin with a header and a line of dashes; a condition goes around the whole table"
+        report(sheet, line, "this looks like a broken table", remedy)
     if figure := read_figure(content.content, line=line, sheet=sheet):
         return figure
     children = read_prose(content.content, line=line, sheet=sheet)
     return Paragraph(children=children) if children else None
-
-
-def _heading(content: Token, level: int, sheet: Sheet) -> Heading:
-    children = read_prose(content.content, line=_line(content), sheet=sheet)
-    if not plain_text(children).strip():
-        report(sheet, _line(content), "the heading has no text", "write it, or remove the #")
-    return Heading(level=level, children=children)
 
 
 def _quotation(children: Blocks) -> Quotation | None:
@@ -172,69 +228,31 @@ def _items(opening: Token, tokens: Iterator[Token], sheet: Sheet) -> Items:
     return Items(items=tuple(items), start=start)
 
 
-def _medium_card(token: Token, sheet: Sheet) -> LinkCard:
-    line = _line(token)
-    if token.content:
-        report(
-            sheet,
-            _last_line(token),
-            "this looks like a broken link card",
-            "write it as `::: card URL`, title, text, `:::`",
-        )
-    return LinkCard(
-        url=address(token.meta["url"], line=line, sheet=sheet),
-        title=read_prose(token.meta["title"], line=line, sheet=sheet),
-        description=read_prose(token.meta["description"], line=line, sheet=sheet),
-        site=_site(token.meta["url"]),
-    )
+def _container(token: Token, sheet: Sheet, *, is_nested: bool) -> Block | None:
+    if not is_sound(token, sheet, is_nested=is_nested):
+        return None
+    if token.info == "card":
+        return read_card(token, sheet)
+    inside = _tokens(token.content, sheet, first_line=_line(token) + 1)
+    if inner := next((each for each in inside if each.type == "container"), None):
+        report(sheet, _line(inner), f"a ::: stands inside the {token.info}", "close the one before the other begins")
+        return None
+    match token.info:
+        case "sponsor":
+            blocks = _blocks(iter(inside), sheet, within=token.type)  # what follows its logo is no caption
+            return read_sponsor(token, tuple(placed.block for placed in blocks), sheet)
+        case "jobs":
+            return read_jobs(token, inside, sheet)
+        case "events":
+            return read_events(token, inside, sheet)
+        case _:
+            return read_poll(token, inside, sheet)
 
 
-def _container(token: Token, sheet: Sheet) -> LinkCard | None:
-    """A `:::` block; there is one kind of it."""
-    line = _line(token)
-    if not token.info:
-        report(sheet, line, "this ::: closes nothing", "remove it, or open a card with `::: card URL`")
-    elif token.info != "card":
-        report(sheet, line, f"there is no ::: {token.info}", "the one that exists is `::: card URL`")
-    elif not token.meta["is_closed"]:
-        report(sheet, line, "this card is not closed", "put ::: on a line of its own after its text")
-    else:
-        return _card(token, sheet)
-    return None
-
-
-def _card(token: Token, sheet: Sheet) -> LinkCard:
-    line = _line(token)
-    before, title, description = _first_line(token.content)
-    if not title:
-        report(sheet, line, "this card has no title", "write it on the line after ::: card")
-    url = token.meta["argument"]
-    return LinkCard(
-        url=address(url, line=line, sheet=sheet),
-        title=read_prose(title, line=line + 1 + before, sheet=sheet),
-        description=read_prose(description, line=line + 2 + before, sheet=sheet),
-        site=_site(url),
-    )
-
-
-def _first_line(text: str) -> tuple[int, str, str]:
-    """How many empty lines precede the first line, that line, and the rest."""
-    written = text.lstrip()
-    first, _, rest = written.partition("\n")
-    return text.count("\n", 0, len(text) - len(written)), first.strip(), rest.rstrip()
-
-
-def _site(url: str) -> str:
-    try:
-        return (urlsplit(url).hostname or "").removeprefix("www.")
-    except ValueError:
-        return ""
-
-
-def _captioned(blocks: Iterator[Placed]) -> tuple[Placed, ...]:
+def _captioned(blocks: Iterable[Placed]) -> tuple[Placed, ...]:
     """The short paragraph right after a picture is its caption, unless it is the last thing under its heading."""
     run = list(blocks)
-    captioned: list[Placed] = []
+    joined: list[Placed] = []
     taken = False
     for index, placed in enumerate(run):
         if taken:
@@ -242,11 +260,11 @@ def _captioned(blocks: Iterator[Placed]) -> tuple[Placed, ...]:
             continue
         match placed.block, [after.block for after in run[index + 1 : index + 3]]:
             case Figure() as figure, [Paragraph() as caption, following] if _is_caption(caption, following):
-                captioned.append(replace(placed, block=replace(figure, caption=caption.children)))
+                joined.append(replace(placed, block=captioned(figure, caption.children)))
                 taken = True
             case _:
-                captioned.append(placed)
-    return tuple(captioned)
+                joined.append(placed)
+    return tuple(joined)
 
 
 def _is_caption(paragraph: Paragraph, following: Block) -> bool:
@@ -256,7 +274,3 @@ def _is_caption(paragraph: Paragraph, following: Block) -> bool:
 
 def _line(token: Token) -> int:
     return token.map[0] if token.map else 0
-
-
-def _last_line(token: Token) -> int:
-    return token.map[1] if token.map else 0

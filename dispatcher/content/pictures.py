@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from dispatcher.content.tree import Block, Blocks, Document, Figure, Items, Quotation
+from dispatcher.content.tree import Block, Blocks, Document, Figure, Items, Quotation, Sponsor
 from dispatcher.errors import Fault
 from dispatcher.models import Picture
 
@@ -51,16 +51,23 @@ def place_pictures(document: Document, folder: Path) -> tuple[Document, tuple[Fa
     def placed(blocks: Blocks) -> Blocks:
         return tuple(place(block) for block in blocks)
 
+    def hung(figure: Figure) -> Figure:
+        dark = loaded(figure, figure.dark_source) if figure.dark_source else None
+        return replace(figure, picture=loaded(figure, figure.source), dark=dark)
+
+    def loaded(figure: Figure, source: str) -> Picture | None:
+        picture = read_picture(folder, source)
+        if isinstance(picture, Picture):
+            return picture
+        faults.append(Fault(path=figure.path, line=figure.line, message=picture.message, remedy=picture.remedy))
+        return None
+
     def place(block: Block) -> Block:
         match block:
             case Figure():
-                picture = read_picture(folder, block.source)
-                if isinstance(picture, Picture):
-                    return replace(block, picture=picture)
-                faults.append(
-                    Fault(path=block.path, line=block.line, message=picture.message, remedy=picture.remedy),
-                )
-                return block
+                return hung(block)
+            case Sponsor(figure=figure):
+                return replace(block, figure=hung(figure) if figure else None, body=placed(block.body))
             case Quotation():
                 return replace(block, children=placed(block.children))
             case Items():

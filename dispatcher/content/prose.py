@@ -1,23 +1,17 @@
 """Reads one run of Markdown text, such as a paragraph's or a heading's, into the tree's inlines."""
 
 import re
-from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
-from markdown_it import MarkdownIt
 from markdown_it.common.normalize_url import normalizeLink
-from markdown_it.common.utils import isMdAsciiPunct, isPunctChar, isWhiteSpace
-from markdown_it.parser_inline import ParserInline
-from markdown_it.rules_inline import StateInline
-from markdown_it.rules_inline.state_inline import Scanned
 from markdown_it.token import Token
-from markdown_it.utils import EnvType
 
+from dispatcher.content.credit import attributes, credit_line
+from dispatcher.content.inline_grammar import inline_grammar, is_spaceless
 from dispatcher.content.personal import MARK, has_mark, in_url
 from dispatcher.content.tree import (
     CodeSpan,
@@ -87,7 +81,26 @@ def read_figure(content: str, *, line: int, sheet: Sheet) -> Figure | None:
     if not source or has_mark(source):
         report(sheet, line, "the picture names no file", "write it as ![what it shows](img/name.png)")
     alt = "".join(_leaf_text(tokens[0].children or [], index) for index in range(len(tokens[0].children or [])))
-    return Figure(source=source, alt=alt, caption=(), picture=None, path=sheet.path, line=line)
+    given, objection = attributes(str(tokens[0].attrs.get("title", "")))
+    if objection:
+        report(sheet, line, *objection)
+    dark, licence = given.get("dark"), given.get("licence", "")
+    if dark and has_mark(dark):
+        report(sheet, line, "the picture for dark screens is no file", 'write it as "dark=img/name.png"')
+    credit = read_prose(given.get("credit", ""), line=line, sheet=sheet)
+    url = address(given["source"], line=line, sheet=sheet) if "source" in given else None
+    return Figure(
+        source=source,
+        alt=alt,
+        caption=(),
+        picture=None,
+        path=sheet.path,
+        line=line,
+        credit=credit_line(credit, licence, url),
+        licence=licence,
+        source_url=url,
+        dark_source=dark,
+    )
 
 
 def address(url: str, *, line: int, sheet: Sheet) -> str:
@@ -113,7 +126,7 @@ def address(url: str, *, line: int, sheet: Sheet) -> str:
 
 
 def _tokens(content: str, sheet: Sheet) -> list[Token]:
-    grammar = _grammar()
+    grammar = inline_grammar()
     return grammar.inline.parse(content, grammar, sheet.references, [])
 
 
@@ -177,7 +190,7 @@ def _joint(tokens: Sequence[Token], index: int) -> str:
     """A line end is a space, but Chinese and Japanese are written without."""
     before = next((tokens[at].content[-1] for at in range(index - 1, -1, -1) if tokens[at].content), "")
     after = next((tokens[at].content[0] for at in range(index + 1, len(tokens)) if tokens[at].content), "")
-    return "" if _is_spaceless(before) and _is_spaceless(after) else " "
+    return "" if is_spaceless(before) and is_spaceless(after) else " "
 
 
 def _merged(inlines: Sequence[Inline]) -> Inlines:
@@ -207,91 +220,3 @@ def _offset(token: Token) -> int:
 
 def _short(url: str) -> str:
     return url if len(url) <= 80 else f"{url[:79]}…"
-
-
-# --- the grammar ----------------------------------------------------------------------------------
-
-
-@cache
-def _grammar() -> MarkdownIt:
-    """CommonMark's text with ~~strikethrough~~; nesting keeps markdown-it's own low limit, for links recurse."""
-    grammar = AsWritten()
-    grammar.inline = _CjkFriendlyParser()
-    return grammar.configure("commonmark", {"html": False}).enable("strikethrough")
-
-
-class AsWritten(MarkdownIt):
-    """Markdown that leaves addresses as their author wrote them: we judge them ourselves, and say so."""
-
-    def validateLink(self, url: str) -> bool:  # noqa: ARG002, N802  # markdown-it's name
-        return True
-
-    def normalizeLink(self, url: str) -> str:  # noqa: N802
-        return url
-
-    def normalizeLinkText(self, link: str) -> str:  # noqa: N802
-        return link
-
-
-class _CjkFriendlyParser(ParserInline):
-    def parse(self, src: str, md: MarkdownIt, env: EnvType, tokens: list[Token]) -> list[Token]:
-        state = _CjkFriendlyState(src, md, env, tokens)
-        self.tokenize(state)
-        for rule in self.ruler2.getRules(""):
-            rule(state)
-        return state.tokens
-
-
-class _CjkFriendlyState(StateInline):
-    """Emphasis beside Chinese punctuation, which CommonMark leaves literal, and tokens that know their line."""
-
-    def __init__(self, src: str, md: MarkdownIt, env: EnvType, outTokens: list[Token]) -> None:  # noqa: N803
-        super().__init__(src, md, env, outTokens)
-        self.line_ends = [match.start() for match in re.finditer("\n", src)]
-
-    def push(self, ttype: str, tag: str, nesting: Literal[-1, 0, 1]) -> Token:
-        token = super().push(ttype, tag, nesting)
-        line = bisect(self.line_ends, self.pos)
-        token.map = [line, line]
-        return token
-
-    def scanDelims(self, start: int, canSplitWord: bool) -> Scanned:  # noqa: N802, N803
-        """CommonMark's rule of flanking, in which punctuation counts less when a CJK character is next to it."""
-        run = super().scanDelims(start, canSplitWord)
-        before = self.src[start - 1] if start else " "
-        after = self.src[start + run.length] if start + run.length < self.posMax else " "
-        if not (_is_cjk(before) or _is_cjk(after)):
-            return run
-        space_before, space_after = isWhiteSpace(ord(before)), isWhiteSpace(ord(after))
-        stop_before, stop_after = _is_punctuation(before), _is_punctuation(after)
-        left = not (
-            space_after or (stop_after and not _is_cjk(after) and not (space_before or stop_before or _is_cjk(before)))
-        )
-        right = not (
-            space_before or (stop_before and not _is_cjk(before) and not (space_after or stop_after or _is_cjk(after)))
-        )
-        return Scanned(
-            left and (canSplitWord or not right or stop_before),
-            right and (canSplitWord or not left or stop_after),
-            run.length,
-        )
-
-
-def _is_punctuation(character: str) -> bool:
-    return isMdAsciiPunct(ord(character)) or isPunctChar(character)
-
-
-_HANGUL = "\u1100-\u11ff\u3130-\u318f\ua960-\ua97f\uac00-\ud7ff"
-_CJK = (
-    "\u2e80-\u312f\u3190-\ua4cf\uf900-\ufaff\ufe10-\ufe1f\ufe30-\ufe6f\uff00-\uffef"
-    "\U0001aff0-\U0001b2ff\U0001f200-\U0001f2ff\U00020000-\U0003fffd"
-)
-
-
-def _is_cjk(character: str) -> bool:
-    return re.match(f"[{_CJK}{_HANGUL}]", character) is not None
-
-
-def _is_spaceless(character: str) -> bool:
-    """Whether lines that end in it are joined without a space; Korean is written with spaces."""
-    return re.match(f"[{_CJK}]", character) is not None

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from dispatcher.content.anchors import new_anchor
 from dispatcher.content.balance import statement_faults
 from dispatcher.content.markdown import Placed
 from dispatcher.content.personal import without_marks
@@ -28,13 +29,12 @@ from dispatcher.content.tree import (
     Quotation,
     Section,
     Story,
+    StoryKind,
     Text,
     plain_text,
 )
 from dispatcher.errors import Fault
 from dispatcher.models import Field
-
-LONGEST_ANCHOR = 60
 
 _SOURCE_LABEL = re.compile(r"\s*(原文|source)\s*[:：]\s*", re.IGNORECASE)
 
@@ -47,6 +47,7 @@ class Part:
     level: int  # 1 or 2; 0 for what comes before the first heading
     line: int
     body: tuple[Placed, ...]
+    kind: StoryKind | None = None  # what its heading says: it is a story then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ def shape(
     blocks: Sequence[Placed], *, title: str | None, fields: Sequence[Field], faults: list[Fault], path: str
 ) -> Document:
     """The document that the blocks make; `title` is the front matter's, else the first heading gives it."""
-    intro, *parts = _parts(blocks)
+    intro, *parts = headed = _parts(blocks)
     is_explicit = any(part.level == 2 for part in parts)
     heading: Inlines = (Text(text=title),) if title else ()
     if parts and parts[0].level == 1 and (not title or matching_key(parts[0].title) == matching_key(heading)):
@@ -74,8 +75,14 @@ def shape(
     *others, last = [intro, *parts]
     last, colophon = _before_and_after_divider(last)
     intro, *parts = [*others, last]
-    faults += [_empty(part, path) for part in parts if not (part.body or (is_explicit and part.level == 1))]
+    faults += [
+        _empty(part, path)
+        for part in parts
+        if not (part.body or (is_explicit and part.level == 1) or _is_brief_by_itself(part))
+    ]
     outline = _explicit(parts, faults, path) if is_explicit else _flat(parts, faults, path)
+    stories = {id(story.title) for _, members in outline.sections for story in members}
+    faults += [_no_story(part, part.kind, path) for part in headed if part.kind and id(part.title) not in stories]
     if not (is_explicit or colophon) and outline.notes:
         *notes, note = outline.notes
         note, colophon = _before_and_after_cards(note)
@@ -96,9 +103,9 @@ def _parts(blocks: Sequence[Placed]) -> list[Part]:
     body: list[Placed] = []
     for placed in blocks:
         match placed.block:
-            case Heading(level=(1 | 2) as level, children=title):
+            case Heading(level=(1 | 2) as level, children=title, kind=kind):
                 parts[-1] = replace(parts[-1], body=_trimmed(body))
-                parts.append(Part(title=title, level=level, line=placed.line, body=()))
+                parts.append(Part(title=title, level=level, line=placed.line, body=(), kind=kind))
                 body = []
             case _:
                 body.append(placed)
@@ -134,6 +141,16 @@ def _before_and_after_cards(note: Part) -> tuple[Part, Blocks]:
 def _empty(part: Part, path: str) -> Fault:
     message = f"there is nothing under the heading “{plain_text(part.title)}”"
     return Fault(path=path, line=part.line, message=message, remedy="write it, or remove the heading")
+
+
+def _is_brief_by_itself(part: Part) -> bool:
+    """`## [What it is](https://…) {.brief}` says all it has to."""
+    return part.kind is StoryKind.BRIEF and any(isinstance(inline, Link) for inline in part.title)
+
+
+def _no_story(part: Part, kind: StoryKind, path: str) -> Fault:
+    message = f"“{plain_text(part.title)}” is no story, and cannot be {{.{kind}}}"
+    return Fault(path=path, line=part.line, message=message, remedy="remove it, or make the heading a story's")
 
 
 # --- explicit -------------------------------------------------------------------------------------
@@ -223,7 +240,7 @@ def _unmatched(contents: Part, path: str) -> Fault:
 
 
 def _is_story(part: Part) -> bool:
-    return any(isinstance(placed.block, Figure | Quotation) for placed in part.body)
+    return part.kind is not None or any(isinstance(placed.block, Figure | Quotation) for placed in part.body)
 
 
 # --- the document ---------------------------------------------------------------------------------
@@ -237,15 +254,16 @@ def _document(title: Inlines, intro: Part, outline: Outline, colophon: Blocks) -
     sections: list[Section] = []
     count = 0
     for number, (name, parts) in enumerate(outline.sections, 1):
-        anchor = _anchor(name, f"section-{number}", anchors)
+        anchor = new_anchor(name, f"section-{number}", anchors)
         stories: list[Story] = []
         for part in parts:
             count += 1
-            named = _anchor(part.title, f"story-{count}", anchors)
-            stories.append(Story(title=part.title, anchor=named, body=story_body(_bare(part.body)), line=part.line))
+            named = new_anchor(part.title, f"story-{count}", anchors)
+            body, kind = story_body(_bare(part.body)), part.kind or StoryKind.ORDINARY
+            stories.append(Story(title=part.title, anchor=named, body=body, line=part.line, kind=kind))
         sections.append(Section(title=name, anchor=anchor, stories=tuple(stories)))
     notes = [
-        Note(title=part.title, anchor=_anchor(part.title, f"note-{number}", anchors), body=_bare(part.body))
+        Note(title=part.title, anchor=new_anchor(part.title, f"note-{number}", anchors), body=_bare(part.body))
         for number, part in enumerate(outline.notes, 1)
     ]
     return Document(
@@ -269,18 +287,3 @@ def _source_and_rest(intro: Blocks) -> tuple[str | None, Blocks]:
             if _SOURCE_LABEL.fullmatch(label):
                 return url, tuple(rest)
     return None, intro
-
-
-def _anchor(title: Inlines, fallback: str, taken: set[str]) -> str:
-    """An id in ASCII, made of the title where that is ASCII but for accents, and new in the document."""
-    letters = unicodedata.normalize("NFKD", without_marks(plain_text(title))).casefold()
-    plain = "".join(character for character in letters if not unicodedata.combining(character))
-    slug = re.sub(r"[^a-z0-9]+", "-", plain)[:LONGEST_ANCHOR].strip("-")
-    if not slug or any(character.isalpha() and not character.isascii() for character in plain):
-        slug = fallback
-    anchor, number = slug, 1
-    while anchor in taken:
-        number += 1
-        anchor = f"{slug}-{number}"
-    taken.add(anchor)
-    return anchor

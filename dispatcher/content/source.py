@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from dispatcher.content.front_matter import UNPRINTABLE, Head, Value, day, language_tag, read_head
+from dispatcher.content.front_matter import Head, Value, day, language_tag, read_head
 from dispatcher.content.markdown import mark_fields, read_blocks
 from dispatcher.content.shape import shape
+from dispatcher.content.snippets import Snippet, find_snippets
+from dispatcher.content.text_file import read_text
 from dispatcher.content.tree import Document, plain_text
 from dispatcher.errors import Fault, InputWrong, NotFound
 from dispatcher.models import Field
@@ -91,14 +93,17 @@ def load_issue(folder: Path, *, root: Path, default_language: str) -> Issue:
         inherited = {key: value for key, value in original.values.items() if key in _SHARED}
         language = _language(path, head, default_language, root, faults)
         values = {**inherited, **head.values}
-        draft = _draft(path, language, values, head, name=_relative(path, root), faults=faults)
-        _check_number(head, number, _relative(path, root), faults)
+        snippets = find_snippets(root, language)
+        name = _relative(path, root)
+        draft = _draft(path, language, values, head, snippets=snippets, name=name, faults=faults)
+        _check_number(head, number, name, faults)
         if language in drafts:
             message = f"{drafts[language].path.name} is in {language} as well"
             faults.append(Fault(path=_relative(path, root), message=message, remedy="keep one file a language"))
         drafts[language] = draft
     if faults:
-        raise InputWrong(sorted(faults, key=lambda fault: (fault.path, fault.line or 0)))
+        once = dict.fromkeys(faults)  # a standing text may be wrong in several places of use
+        raise InputWrong(sorted(once, key=lambda fault: (fault.path, fault.line or 0)))
     return Issue(number=number, folder=folder, drafts=drafts)
 
 
@@ -139,33 +144,10 @@ def _relative(path: Path, root: Path) -> str:
 def _read(path: Path, root: Path, faults: list[Fault]) -> Head:
     """The file split into front matter and Markdown; an empty one if its bytes are no text."""
     name = _relative(path, root)
-    text, fault = _text(path, name)
+    text, fault = read_text(path, name=name, largest=LARGEST)
     if fault:
         faults.append(fault)
     return read_head(text, path=name, faults=faults)
-
-
-def _text(path: Path, name: str) -> tuple[str, Fault | None]:
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    except OSError as error:
-        return "", Fault(path=name, message=f"the file cannot be read: {error.strerror}", remedy="make it readable")
-    if len(content) > LARGEST:
-        return "", Fault(
-            path=name, message="the file is larger than 2 MB", remedy="keep pictures in files of their own"
-        )
-    try:
-        text = content.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        message = f"byte {error.start} is not UTF-8"
-        return "", Fault(path=name, line=line, message=message, remedy="save the file as UTF-8")
-    if found := UNPRINTABLE.search(text):
-        line = text.count("\n", 0, found.start()) + 1
-        message = f"there is a control character, U+{ord(found[0]):04X}"
-        return "", Fault(path=name, line=line, message=message, remedy="remove it")
-    return text, None
 
 
 def _language(path: Path, head: Head, default: str, root: Path, faults: list[Fault]) -> str:
@@ -194,14 +176,23 @@ def _check_number(head: Head, number: int, path: str, faults: list[Fault]) -> No
 
 
 def _draft(
-    path: Path, language: str, values: Mapping[str, Value], head: Head, *, name: str, faults: list[Fault]
+    path: Path,
+    language: str,
+    values: Mapping[str, Value],
+    head: Head,
+    *,
+    snippets: Mapping[str, Snippet],
+    name: str,
+    faults: list[Fault],
 ) -> Draft:
     fields: list[Field] = []
     title, subject, preheader = (
         mark_fields(value.text, fields=fields, faults=faults, path=name, first_line=value.line) if value else ""
         for value in map(values.get, ("title", "subject", "preheader"))
     )
-    blocks = read_blocks(head.body, fields=fields, faults=faults, path=name, first_line=head.body_line)
+    blocks = read_blocks(
+        head.body, fields=fields, faults=faults, path=name, first_line=head.body_line, snippets=snippets
+    )
     document = shape(blocks, title=title, fields=fields, faults=faults, path=name)
     title = title or " ".join(plain_text(document.title).split())
     return Draft(

@@ -2,7 +2,6 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -22,12 +21,9 @@ from jinja2.loaders import split_template_path
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from dispatcher.content.personal import mark
+from dispatcher.content.wording import Strings
 from dispatcher.errors import Fault, InputWrong
 from dispatcher.models import Field
-
-Strings = Mapping[str, str]
-
-NEEDED = frozenset({"labelled", "picture"})  # what the text part's own words are made with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,22 +53,23 @@ def _packaged_themes() -> Path:
 
 
 def read_strings(theme: Theme, language: str) -> Strings:
-    """What the theme says in a language; what `zh-Hant-TW` lacks comes from `zh-Hant`, `zh` and `en`."""
+    """What the theme says in a language; what `zh-Hant-TW` lacks comes from `zh-Hant`, `zh` and `en`.
+
+    In each of them, what the theme lacks comes from the packaged default theme: a theme is a look, not a vocabulary.
+    """
     subtags = language.split("-")
     chain = ["en", *("-".join(subtags[:length]) for length in range(1, len(subtags) + 1))]
+    folders = dict.fromkeys((_packaged_themes().resolve() / "default", *reversed(theme.folders)))
     strings: dict[str, str] = {}
     for tag in dict.fromkeys(chain):
-        for folder in reversed(theme.folders):
+        for folder in folders:
             if (path := folder / "strings" / f"{tag}.toml").is_file():
                 strings |= _strings_in(path, theme)
-    if lacking := sorted(NEEDED - strings.keys()):
-        english = _shown(theme.folders[0] / "strings" / "en.toml", theme)
-        raise InputWrong([Fault(path=english, message=f"it lacks {', '.join(lacking)}", remedy="add it")])
     return strings
 
 
 def _strings_in(path: Path, theme: Theme) -> Strings:
-    shown = _shown(path, theme)
+    shown = shown_path(path, theme)
     try:
         strings = tomllib.loads(_read(path, theme))
     except tomllib.TOMLDecodeError as error:
@@ -97,7 +94,7 @@ def open_environment(theme: Theme, *, into: list[Field], **values: Any) -> Immut
         path = _file(theme, name)
         if path is None:
             return None
-        return mark(_read(path, theme), into=into, path=_shown(path, theme), personal_only=True), str(path), None
+        return mark(_read(path, theme), into=into, path=shown_path(path, theme), personal_only=True), str(path), None
 
     environment = ImmutableSandboxedEnvironment(
         loader=FunctionLoader(load),
@@ -119,11 +116,11 @@ def _read(path: Path, theme: Theme) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        fault = Fault(path=_shown(path, theme), message="this is not UTF-8", remedy="save it as UTF-8")
+        fault = Fault(path=shown_path(path, theme), message="this is not UTF-8", remedy="save it as UTF-8")
         raise InputWrong([fault]) from error
 
 
-def _shown(path: Path, theme: Theme) -> str:
+def shown_path(path: Path, theme: Theme) -> str:
     """The path as an editor in the newsletter's folder would type it."""
     return str(path.relative_to(theme.newsletter) if path.is_relative_to(theme.newsletter) else path)
 
@@ -133,16 +130,16 @@ def render(environment: Environment, template: str, theme: Theme) -> str:
     try:
         return environment.get_template(template).render()
     except TemplateNotFound as error:
-        path = _shown(theme.folders[0] / (error.name or template), theme)
+        path = shown_path(theme.folders[0] / (error.name or template), theme)
         fault = Fault(path=path, message=f"theme {theme.name!r} lacks this file", remedy="add it")
         raise InputWrong([fault]) from error
     except TemplateSyntaxError as error:
-        path = _shown(Path(error.filename or template), theme)
+        path = shown_path(Path(error.filename or template), theme)
         message = (error.message or "the syntax is wrong").rstrip(".")
         raise InputWrong([Fault(path=path, line=error.lineno, message=message, remedy="put it right")]) from error
     except (RecursionError, MemoryError) as error:
         message = "the theme's templates call each other without an end, or grow without a bound"
-        path = _shown(theme.folders[0] / template, theme)
+        path = shown_path(theme.folders[0] / template, theme)
         raise InputWrong([Fault(path=path, message=message, remedy="put them right")]) from error
     except (TemplateError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         place = _innermost(error.__traceback__, theme)
@@ -160,7 +157,7 @@ def _innermost(trace: TracebackType | None, theme: Theme) -> tuple[str, int] | N
     while trace is not None:
         path = Path(trace.tb_frame.f_code.co_filename)
         if any(path.is_relative_to(folder) for folder in theme.folders):
-            place = _shown(path, theme), trace.tb_lineno
+            place = shown_path(path, theme), trace.tb_lineno
         elif str(trace.tb_frame.f_globals.get("__name__", "")).startswith("dispatcher."):
             place = None
         trace = trace.tb_next

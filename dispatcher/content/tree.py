@@ -4,6 +4,9 @@ Text holds the marks of `content.personal` where a reader's fields go; nothing h
 """
 
 from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Literal
 
 from dispatcher.models import Picture
 
@@ -79,6 +82,7 @@ class Heading:
 
     level: int
     children: Inlines
+    kind: "StoryKind | None" = None  # said by the author with {.lead} or {.brief}; only a story's heading may have one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +106,11 @@ class Divider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A picture with what is said under it; `picture` is None while its file is missing."""
+    """A picture with what is said under it; `picture` is None while its file is missing.
+
+    What is printed is `caption` and `credit`. The licence and the source's address are facts for checks: each is
+    in the words of one of the two already.
+    """
 
     source: str  # as the author wrote it, relative to the issue's folder
     alt: str
@@ -110,6 +118,11 @@ class Figure:
     picture: Picture | None
     path: str
     line: int
+    credit: Inlines = ()  # a line after the caption; empty where the caption itself gives credit
+    licence: str = ""  # "CC BY-SA 4.0"
+    source_url: str | None = None  # where the picture was found
+    dark_source: str | None = None  # the picture for dark screens, as `source`
+    dark: Picture | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +154,71 @@ class LinkCard:
     site: str
 
 
+Align = Literal["", "left", "center", "right"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows of cells under a header; every row has as many cells as the header."""
+
+    header: tuple[Inlines, ...]
+    align: tuple[Align, ...]  # of each column; empty where the author said nothing
+    rows: tuple[tuple[Inlines, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sponsor:
+    """What somebody paid for; it is never printed without its label."""
+
+    url: str
+    name: str
+    label: str  # such as "Advertisement"; empty for the theme's "Sponsored by …"
+    figure: Figure | None
+    body: "Blocks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    role: str
+    url: str
+    company: str
+    place: str
+    pay: str  # empty when it is not said
+    until: date | None  # the last day to apply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jobs:
+    items: tuple[Job, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    name: str
+    url: str
+    on: date
+    place: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    items: tuple[Event, ...]  # by date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollAnswer:
+    label: Inlines
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """A question that a reader answers by following a link."""
+
+    question: Inlines
+    answers: tuple[PollAnswer, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
     """The marks of personal statements that stand on a line of their own, around blocks: `{% if … %}`."""
@@ -159,11 +237,24 @@ Block = (
     | ContinueReading
     | RelatedLinks
     | LinkCard
+    | Table
+    | Sponsor
+    | Jobs
+    | Events
+    | Poll
     | Statement
 )
 Blocks = tuple[Block, ...]
 
 # --- the document ---------------------------------------------------------------------------------
+
+
+class StoryKind(StrEnum):
+    """How much room a story takes."""
+
+    LEAD = "lead"  # the story of the issue; nothing keeps an editor from two
+    ORDINARY = "ordinary"
+    BRIEF = "brief"  # a few lines among others; not a promise that it is short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +263,7 @@ class Story:
     anchor: str  # ASCII, unique in the document
     body: Blocks
     line: int
+    kind: StoryKind = StoryKind.ORDINARY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

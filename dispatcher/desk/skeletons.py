@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -30,10 +30,12 @@ def write_issue(root: Path, number: int | None, *, newsletter: str) -> Path:
     number = number or max(taken, default=0) + 1
     if number in taken:
         raise NotPermitted(f"issue {number} exists already; `dispatcher new` without a number takes the next one")
+    today = datetime.now(UTC).date()
     values = {
         "number": str(number),
         "name": _in_quotes(newsletter or root.name),
-        "date": datetime.now(UTC).date().isoformat(),
+        "date": today.isoformat(),
+        "later": (today + timedelta(days=30)).isoformat(),  # for what must not have passed
     }
     return _write(root, {f"issues/{number}/issue.md": "issue.md"}, values)[0]
 

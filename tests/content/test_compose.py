@@ -12,10 +12,11 @@ import pytest
 from lxml import html as lxml_html  # type: ignore[import-untyped]  # premailer's parser
 from PIL import Image
 
-from dispatcher.content.compose import compose, spell_date
+from dispatcher.content.compose import compose
 from dispatcher.content.source import load_issue
 from dispatcher.content.theme import find_theme
 from dispatcher.content.tree import Emphasis, Note, Paragraph, Statement, Text
+from dispatcher.content.wording import spell_date
 from dispatcher.content.wrap import columns
 from dispatcher.errors import InputWrong
 from dispatcher.models import Edition, Field, Letterhead
@@ -154,6 +155,14 @@ def test_every_colour_of_text_is_readable_on_its_ground_in_both_schemes() -> Non
     assert min(contrast(text, ground) for text in light for ground in ("#ffffff", "#f4f4fc", "#eef0f6")) >= 4.5
     assert min(contrast(text, ground) for text in dark for ground in ("#181b25", "#222636", "#0e1016")) >= 4.5
     assert min(contrast("#ffffff", ground) for ground in ("#4338ca", "#5750e0")) >= 4.5
+
+
+def test_every_colour_of_the_letter_is_readable_as_well() -> None:
+    light, dark = ["#22211e", "#7a2e1d", "#66625a", "#47443d", "#a3261b"], ["#e8e4dc", "#f0a992", "#b3aca0"]
+    head = (ROOT / "templates/letter/head.mjml").read_text(encoding="utf-8")
+    assert all(colour in head for colour in light + dark)
+    assert min(contrast(text, "#fdfcf9") for text in light) >= 4.5
+    assert min(contrast(text, "#171614") for text in dark) >= 4.5
 
 
 def test_the_inboxs_preview_line_is_the_preheader_and_nothing_after_it() -> None:

@@ -21,8 +21,10 @@ from dispatcher.content.tree import (
     Paragraph,
     Quotation,
     Statement,
+    StoryKind,
     Strong,
     Struck,
+    Table,
     Text,
     plain_text,
 )
@@ -163,6 +165,13 @@ def test_an_address_that_no_mail_program_could_follow_is_a_fault(url: str) -> No
         (f"::: card {URL}\n\n:::", 1, "this card has no title"),
         ("::: card page\nT\n:::", 1, "link page is not http, https or mailto"),
         (f"::: crad {URL}\nT\n:::", 1, "there is no ::: crad"),
+        ("# a {.leed}", 1, "a heading cannot be {.leed}"),
+        ("# a {.box}", 1, "a heading cannot be {.box}"),
+        ("### a {.lead}", 1, "{.lead} stands at a heading that begins no story"),
+        ("# {.lead}", 1, "the heading has no text"),
+        ("| a | b |\n| c | d |", 1, "this looks like a broken table"),
+        ("|a|\n|-|\n|b|\n{% if subscriber.c %}\n|c|\n{% endif %}\n", 5, "this looks like a broken table"),
+        (f"|a|\n|-|\n|[b]({URL})|\n|[](x)|", 4, "link to x has no text"),
         ("*a " * 60 + "a*" * 60, 1, "emphasis is nested more than 50 levels deep"),
         (">" * 51 + "a", 1, "lists or quotations are nested more than 50 levels deep"),
         ("a\n\n" + "- " * 51 + "a", 3, "lists or quotations are nested more than 50 levels deep"),
@@ -174,6 +183,25 @@ def test_what_cannot_be_sent_is_a_fault_with_its_line(source: str, line: int, me
     _, faults = read(source)
     assert faults
     assert (faults[0].line, faults[0].message.startswith(message), bool(faults[0].remedy)) == (line, True, True), faults
+
+
+def test_a_table_has_a_header_and_rows_of_the_same_length() -> None:
+    source = f"| a | *b* |\n|:--|--:|\n| [c]({URL}) | d \\| e |\n| {{{{ subscriber.f }}}} |\n\nafter"
+    assert blocks(source) == [
+        Table(
+            header=((text("a"),), (em(text("b")),)),
+            align=("left", "right"),
+            rows=(((link(text("c")),), (text("d | e"),)), ((text("zq0xqz"),), ())),
+        ),
+        paragraph(text("after")),
+    ]
+
+
+def test_a_heading_may_say_how_much_room_its_story_takes() -> None:
+    kinds = [block.kind for block in blocks("# a {.lead}\n## b {.brief} ##\n## c\n## d \\{.e}\n## `f {.g} `")
+             if isinstance(block, Heading)]  # fmt: skip
+    assert kinds == [StoryKind.LEAD, StoryKind.BRIEF, None, None, None]
+    assert blocks("# *a* {.lead}") == [Heading(level=1, children=(em(text("a")),), kind=StoryKind.LEAD)]
 
 
 def test_fifty_levels_are_not_too_deep() -> None:

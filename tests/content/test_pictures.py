@@ -4,13 +4,14 @@ import hashlib
 import io
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from dispatcher.content.pictures import MAX_BYTES, Unusable, load_picture, place_pictures, read_picture
-from dispatcher.content.tree import Figure, Items, Quotation
+from dispatcher.content.tree import Figure, Items, Quotation, Sponsor
 from tests.content.trees import document, figure, story
 
 
@@ -141,10 +142,27 @@ def test_pictures_are_placed_wherever_figures_stand_and_faults_have_their_line(t
     made = document(story(Quotation(children=(good,)), Items(items=((good,),)), bad), intro=(good,))
     placed, faults = place_pictures(made, tmp_path)
     quotation, items, missing = placed.sections[0].stories[0].body
-    found = [placed.intro[0], quotation.children[0], items.items[0][0]]  # type: ignore[union-attr]
+    found = [placed.intro[0], quotation.children[0], items.items[0][0]]  # type: ignore[union-attr, index]
     assert all(isinstance(block, Figure) and block.picture for block in found)
     assert isinstance(missing, Figure)
     assert missing.picture is None
     assert [str(fault) for fault in faults] == [
         "issues/29/issue.md:14: image b.png is missing; put it beside the issue or remove it"
     ]
+
+
+def test_a_figure_s_dark_variant_and_a_sponsor_s_picture_are_placed_too(tmp_path: Path) -> None:
+    put(tmp_path, drawn())
+    put(tmp_path, drawn(size=(50, 20)), "dark.png")
+    both = replace(figure("a.png"), dark_source="dark.png")
+    half = replace(figure("a.png"), dark_source="gone.png")
+    sponsor = Sponsor(url="https://example.com", name="Leaf", label="", figure=both, body=(both,))
+    placed, faults = place_pictures(document(story(both, half, sponsor)), tmp_path)
+    hung, lacking, paid = placed.sections[0].stories[0].body
+    assert isinstance(hung, Figure)
+    assert (hung.picture and hung.picture.width, hung.dark and hung.dark.width) == (40, 50)
+    assert isinstance(lacking, Figure)
+    assert (lacking.picture, lacking.dark) == (hung.picture, None)
+    assert isinstance(paid, Sponsor)
+    assert paid == replace(sponsor, figure=hung, body=(hung,))
+    assert [fault.message for fault in faults] == ["image gone.png is missing"]

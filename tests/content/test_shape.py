@@ -20,6 +20,7 @@ from dispatcher.content.tree import (
     Paragraph,
     Quotation,
     RelatedLinks,
+    StoryKind,
     Text,
     plain_text,
 )
@@ -301,3 +302,48 @@ def test_any_order_of_blocks_has_a_shape_with_unique_anchors(source: str, title:
     anchors += [note.anchor for note in made.notes]
     assert len(anchors) == len(set(anchors))
     assert all(anchor.isascii() for anchor in anchors)
+
+
+def test_a_story_is_ordinary_unless_its_heading_says_otherwise() -> None:
+    made = whole("# T\n\n# S\n\n## A {.lead}\n\na\n\n## B\n\nb\n\n## C {.brief}\n\nc")
+    assert [story.kind for story in made.sections[0].stories] == [StoryKind.LEAD, StoryKind.ORDINARY, StoryKind.BRIEF]
+    assert outline(made) == {"S": ["A", "B", "C"], "notes": []}
+
+
+def test_in_a_flat_issue_a_heading_that_says_so_is_a_story_whatever_stands_under_it() -> None:
+    made = whole("# T\n\n# A {.brief}\n\na\n\n# B {.brief}\n\nb\n\n# C\n\nc")
+    assert outline(made) == {"": ["A", "B"], "notes": ["C"]}
+
+
+def test_a_brief_whose_title_is_a_link_needs_no_text() -> None:
+    made = whole("# T\n\n# S\n\n## [A](https://example.net) {.brief}\n\n## [B](https://example.net) {.brief}")
+    assert [story.body for story in made.sections[0].stories] == [(), ()]
+    _, faults = document("# T\n\n# S\n\n## A {.brief}")
+    assert faults == ["issue.md:5: there is nothing under the heading “A”; write it, or remove the heading"]
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("# T {.lead}\n\n# S\n\n## A\n\na", "issue.md:1: “T” is no story, and cannot be {.lead}"),
+        ("# T\n\n# S {.brief}\n\n## A\n\na", "issue.md:3: “S” is no story, and cannot be {.brief}"),
+        ("# T\n\n# S\n\n## A\n\na\n\n# N {.brief}\n\nn", "issue.md:9: “N” is no story, and cannot be {.brief}"),
+    ],
+)
+def test_only_a_story_can_be_lead_or_brief(source: str, fault: str) -> None:
+    _, faults = document(source)
+    assert [each.partition("; ")[0] for each in faults] == [fault]
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "place"),
+    [
+        ("::: jobs\n- [a](https://example.net), {% if subscriber.b %}c, d{% endif %}\n:::", 4, "job"),
+        ("::: sponsor https://example.net a\n{% if subscriber.b %}\nc\n:::\n{% endif %}", 4, "sponsor"),
+        ("|a|b|\n|-|-|\n|{% if subscriber.b %}|{% endif %}|", 5, "table"),
+    ],
+)
+def test_a_statement_does_not_cross_the_parts_of_a_container(source: str, line: int, place: str) -> None:
+    _, faults = document(f"# T\n\n{source}\n\nlast")
+    opens = "{% if subscriber.b %} opens here and does not close in the same"
+    assert faults == [f"issue.md:{line}: {opens} {place}; repeat it in each"]

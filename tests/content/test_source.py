@@ -1,13 +1,16 @@
 from datetime import date
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.content.source import Draft, Issue, find_issue, load_issue
-from dispatcher.content.tree import plain_text
+from dispatcher.content.tree import Block, Divider, Paragraph, StoryKind, plain_text
+from dispatcher.desk.skeletons import write_issue
 from dispatcher.errors import InputWrong, NotFound
+from tests.content.reference_issue import reference_draft
 
 BODY = "# At home\n\n## The kettle\n\nIt boils.\n"
 
@@ -197,3 +200,95 @@ def test_this_repository_s_issue_29_loads_in_both_languages() -> None:
         assert [len(section.stories) for section in found.document.sections] == [3, 3]
         assert [len(note.body) for note in found.document.notes] == [1, 3]
         assert len(found.document.colophon) == 2
+
+
+def standing(root: Path, text: str, name: str) -> None:
+    path = root / "templates/snippets" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+STANDING = "# T\n\nbefore\n\n::: snippet about\n\nafter\n"
+
+
+def intro(draft: Draft) -> list[str]:
+    return [plain_text(block.children) for block in draft.document.intro if isinstance(block, Paragraph)]
+
+
+def test_a_standing_text_stands_where_it_is_called_and_may_be_personal(root: Path) -> None:
+    standing(root, "One, {{ subscriber.name }}.\n\nTwo.\n", "about.md")
+    found = draft(root, STANDING)
+    assert intro(found) == ["before", "One, zq0xqz.", "Two.", "after"]
+    assert [(field.path, field.line) for field in found.fields] == [("templates/snippets/about.md", 1)]
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"about.md": "any"}, "any"),
+        ({"about.md": "any", "about.zh.md": "zh", "about.en.md": "en"}, "zh"),
+        ({"about.zh.md": "zh", "about.zh-hant.md": "hant"}, "hant"),
+        ({"about.md": "any", "about.zh-TW.md": "tw", "about.zh-Hant-TW.md": "hant-tw"}, "hant-tw"),
+    ],
+)
+def test_a_standing_text_is_read_in_the_nearest_language(root: Path, files: dict[str, str], said: str) -> None:
+    for name, text in files.items():
+        standing(root, text, name)
+    write(root, BODY)
+    write(root, STANDING, "issue.zh-Hant-TW.md")
+    assert intro(load(root).drafts["zh-Hant-TW"]) == ["before", said, "after"]
+
+
+@pytest.mark.parametrize(
+    ("files", "place", "said"),
+    [
+        ({}, "issues/29/issue.md:5", "; write it as templates/snippets/about.md"),
+        ({"about.zh.md": "a"}, "issues/29/issue.md:5", "there is no standing text 'about' in this language"),
+        ({"abuot.md": "a"}, "issues/29/issue.md:5", "; did you mean abuot?"),
+        ({"about.md": "a\n\n::: snippet about"}, "templates/snippets/about.md:3", "cannot hold another; write it out"),
+        ({"about.md": "a\n\n[b](c)"}, "templates/snippets/about.md:3", "link c is not http, https or mailto"),
+        ({"about.md": "a" * 16385}, "templates/snippets/about.md", "the file is larger than 16 KB"),
+    ],
+)
+def test_a_standing_text_that_cannot_be_read_is_a_fault(
+    root: Path, files: dict[str, str], place: str, said: str
+) -> None:
+    for name, text in files.items():
+        standing(root, text, name)
+    write(root, STANDING)
+    (fault,) = faults(root)
+    assert fault.startswith(f"{place}: ")
+    assert said in fault
+
+
+def test_a_fault_of_a_standing_text_is_told_once_however_often_it_is_used(root: Path) -> None:
+    standing(root, "[b](c)", "about.md")
+    write(root, STANDING)
+    write(root, STANDING + "::: snippet about\n", "issue.zh.md")
+    assert len(faults(root)) == 1
+
+
+def test_a_file_does_not_grow_without_bounds_by_standing_texts(root: Path) -> None:
+    standing(root, "a", "about.md")
+    write(root, "# T\n\n" + "::: snippet about\n" * 101)
+    assert faults(root) == ["issues/29/issue.md:103: more than 100 standing texts are used; write some of them out"]
+
+
+def test_the_reference_issue_holds_every_kind_of_block_in_both_languages() -> None:
+    for language in ("en", "zh"):
+        found = reference_draft(language).document
+        stories = [story for section in found.sections for story in section.stories]
+        assert {story.kind for story in stories} == set(StoryKind)
+        notes = [note.body for note in found.notes]
+        bodies = [found.intro, *(story.body for story in stories), *notes, found.colophon]
+        held = {type(block) for body in bodies for block in body}
+        assert held == set(get_args(Block)) - {Divider}  # a divider ends a story or begins the colophon
+
+
+def test_the_skeleton_of_an_issue_is_read_as_it_is(root: Path) -> None:
+    path = write_issue(root, 30, newsletter="Kettles")
+    found = load_issue(path.parent, root=root, default_language="en").drafts["en"].document
+    assert [story.kind for section in found.sections for story in section.stories] == [
+        StoryKind.LEAD, StoryKind.ORDINARY, StoryKind.BRIEF,
+    ]  # fmt: skip
+    assert [plain_text(note.title) for note in found.notes] == ["Jobs, dates and a question", "Keep reading"]

@@ -22,14 +22,14 @@ from dispatcher.content.tree import (
     Text,
 )
 from dispatcher.content.wrap import columns
-from tests.content.trees import STRINGS, document, edition, full_story, link, paragraph, story, words
+from tests.content.trees import ENGLISH, document, edition, full_story, link, paragraph, story, words
 
 ARTICLE = "https://example.org/article"
 CODE = "https://example.org/code"
 
 
 def written(*blocks: object, title: Inlines = ()) -> str:
-    return body(blocks, STRINGS, title)  # type: ignore[arg-type]
+    return body(blocks, ENGLISH, title)  # type: ignore[arg-type]
 
 
 def sentence(*inlines: object) -> Paragraph:

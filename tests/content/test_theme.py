@@ -54,7 +54,7 @@ def test_a_language_takes_what_it_lacks_from_the_wider_one_and_from_english(lang
 def test_no_string_of_the_theme_is_left_unused() -> None:
     files = [path for path in (ROOT / "templates/default").iterdir() if path.suffix in {".mjml", ".txt"}]
     source = "".join(path.read_text(encoding="utf-8") for path in files)
-    used = set(re.findall(r"strings\.(\w+)", source)) | {"picture"}
+    used = set(re.findall(r"strings\.(\w+)", source)) | {"picture", "sponsored", "until"}
     assert used == set(read_strings(find_theme("default", ROOT), "en"))
 
 
@@ -63,7 +63,7 @@ def test_chinese_has_no_slanted_emphasis() -> None:
 
 
 def test_an_unknown_theme_is_named_with_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(InputWrong, match="there is no theme 'letters'; the themes are default"):
+    with pytest.raises(InputWrong, match="there is no theme 'letters'; the themes are default, letter"):
         find_theme("letters", tmp_path)
 
 
@@ -118,9 +118,11 @@ def test_wrong_strings_are_told_with_their_file(tmp_path: Path, content: str, to
     assert told in str(wrong.value)
 
 
-def test_a_theme_without_english_is_told_what_it_lacks(tmp_path: Path) -> None:
-    with pytest.raises(InputWrong, match=r"strings/en\.toml: it lacks labelled, picture"):
-        read_strings(find_theme("mine", own_theme(tmp_path)), "en")
+def test_a_theme_is_a_look_and_what_it_does_not_say_itself_the_default_theme_says(tmp_path: Path) -> None:
+    theme = find_theme("mine", own_theme(tmp_path, **{"strings__en.toml": 'unsubscribe = "Leave"'}))
+    assert read_strings(theme, "en")["unsubscribe"] == "Leave"
+    assert read_strings(theme, "zh")["unsubscribe"] == "退订"
+    assert read_strings(theme, "zh")["contents"] == "本期内容"
 
 
 def test_personal_fields_of_a_theme_become_marks_that_number_on(tmp_path: Path) -> None:

@@ -1,27 +1,39 @@
 """Documents built by hand, and the letterhead of the tests."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 from dispatcher.content.compose import compose
 from dispatcher.content.source import Draft
-from dispatcher.content.theme import find_theme
+from dispatcher.content.theme import find_theme, read_strings
 from dispatcher.content.tree import (
     Blocks,
+    CodeBlock,
     ContinueReading,
     Document,
+    Event,
+    Events,
     Figure,
     Inlines,
+    Job,
+    Jobs,
     Link,
     LinkCard,
     Note,
     Paragraph,
+    Poll,
+    PollAnswer,
     Quotation,
     RelatedLinks,
     Section,
+    Sponsor,
     Story,
+    StoryKind,
+    Table,
     Text,
 )
+from dispatcher.content.wording import Wording
 from dispatcher.models import Edition, Field, Letterhead
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +44,10 @@ LETTERHEAD = Letterhead(
     postal_address="1 Example Street",
     base_url="https://news.example.org",
 )
-STRINGS = {"labelled": "{label}:", "picture": "[Picture: {alt}]"}
+TUESDAY = date(2026, 12, 1)
+ENGLISH, CHINESE = (
+    Wording(language=language, strings=read_strings(find_theme("default", ROOT), language)) for language in ("en", "zh")
+)
 
 
 def words(text: str) -> Inlines:
@@ -51,8 +66,10 @@ def figure(source: str = "img/a.png", alt: str = "a picture") -> Figure:
     return Figure(source=source, alt=alt, caption=(), picture=None, path="issues/29/issue.md", line=14)
 
 
-def story(*body: object, title: str = "A story", anchor: str = "a-story") -> Story:
-    return Story(title=words(title), anchor=anchor, body=tuple(body), line=1)  # type: ignore[arg-type]
+def story(
+    *body: object, title: str = "A story", anchor: str = "a-story", kind: StoryKind = StoryKind.ORDINARY
+) -> Story:
+    return Story(title=words(title), anchor=anchor, body=tuple(body), line=1, kind=kind)  # type: ignore[arg-type]
 
 
 def document(*stories: Story, intro: Blocks = (), notes: tuple[Note, ...] = (), title: str = "Issue 29") -> Document:
@@ -72,6 +89,99 @@ def full_story() -> Story:
     )
 
 
+def everything() -> Document:
+    """One of each content type, in a lead, an ordinary story, two briefs and a note."""
+    picture = figure()
+    lead = story(
+        replace(
+            picture,
+            caption=words("A pelican at a typewriter"),
+            credit=(
+                Text(text="Photo: "),
+                link("https://photos.example.org/1", "Ann Example"),
+                Text(text=", CC BY 4.0"),
+            ),
+            licence="CC BY 4.0",
+            source_url="https://photos.example.org/1",
+            dark_source="img/a-dark.png",
+        ),
+        Quotation(children=(paragraph("The whole pipeline now fits into one file, and nobody misses the rest."),)),
+        paragraph("Why it matters: what took a team of five a quarter now takes an afternoon."),
+        ContinueReading(url="https://example.org/lead", label=words("continue reading at Example")),
+        RelatedLinks(label=words("Dig in"), items=((link("https://example.org/paper", "The paper"),),)),
+        title="The lead story takes the room it needs",
+        anchor="lead",
+        kind=StoryKind.LEAD,
+    )
+    ordinary = story(
+        paragraph("A story with code and a table."),
+        CodeBlock(text='SELECT name, "count(*)"\nFROM a_table_with_a_very_long_name_that_goes_on_and_on;\n'),
+        Table(
+            header=(words("Model"), words("Parameters"), words("Licence"), words("Score")),
+            align=("left", "right", "", "right"),
+            rows=(
+                (words("Tiny"), words("70,000"), (link("https://example.org/mit", "MIT"),), words("61.4")),
+                (words("Considerable"), words("7,000,000"), words("Apache-2.0"), words("87.0")),
+            ),
+        ),
+        title="An ordinary story",
+        anchor="ordinary",
+    )
+    briefs = (
+        story(picture, paragraph("One line."), title="A brief", anchor="brief", kind=StoryKind.BRIEF),
+        story(
+            Paragraph(children=(Text(text="Another line, "), link("https://example.org/b", "with a link"))),
+            title="A second brief",
+            anchor="second-brief",
+            kind=StoryKind.BRIEF,
+        ),
+    )
+    notices = Note(
+        title=words("Notices"),
+        anchor="notices",
+        body=(
+            Sponsor(
+                url="https://sponsor.example.com",
+                name="Acme Databases",
+                label="",
+                figure=None,
+                body=(paragraph("A database that forgets nothing, for people who forget everything."),),
+            ),
+            Jobs(
+                items=(
+                    Job(
+                        role="Data engineer",
+                        url="https://jobs.example.org/1",
+                        company="Example Ltd",
+                        place="Lisbon or remote",
+                        pay="€70,000",
+                        until=date(2026, 12, 31),
+                    ),
+                    Job(role="Editor", url="https://jobs.example.org/2", company="News", place="", pay="", until=None),
+                )
+            ),
+            Events(
+                items=(
+                    Event(name="PyData", url="https://pydata.example.org", on=date(2026, 11, 5), place="Berlin"),
+                    Event(name="Open hours", url="https://meet.example.org", on=TUESDAY, place=""),
+                )
+            ),
+            Poll(
+                question=words("How long should an issue be?"),
+                answers=(
+                    PollAnswer(label=words("As it is"), url="https://polls.example.org/same"),
+                    PollAnswer(label=words("Shorter"), url="mailto:poll@example.org"),
+                ),
+            ),
+            LinkCard(
+                url="https://example.org/card", title=words("A card"), description=words("About it"), site="example.org"
+            ),
+        ),
+    )
+    made = document(lead, ordinary, *briefs, intro=(paragraph("What is new this week."),), notes=(notices,))
+    return replace(made, source_url="https://example.org/first", colophon=(paragraph("Made by hand."),))
+
+
 def edition(
     made: Document,
     *,
@@ -82,8 +192,9 @@ def edition(
     newsletter: Path = ROOT,
     letterhead: Letterhead = LETTERHEAD,
     label_missing: bool = False,
+    theme: str = "default",
 ) -> Edition:
-    """The document, composed with the default theme."""
+    """The document, composed with a packaged theme."""
     draft = Draft(
         language=language,
         path=folder / "issue.md",
@@ -100,7 +211,7 @@ def edition(
         draft,
         number=29,
         folder=folder,
-        theme=find_theme("default", newsletter),
+        theme=find_theme(theme, newsletter),
         letterhead=letterhead,
         label_missing=label_missing,
     )

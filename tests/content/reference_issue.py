@@ -1,0 +1,12 @@
+"""The reference issue: one of every kind of content, in English and Chinese."""
+
+from pathlib import Path
+
+from dispatcher.content.source import Draft, load_issue
+
+REFERENCE = Path(__file__).parent / "reference"  # a newsletter's folder
+FOLDER = REFERENCE / "issues/1"
+
+
+def reference_draft(language: str) -> Draft:
+    return load_issue(FOLDER, root=REFERENCE, default_language="en").drafts[language]
