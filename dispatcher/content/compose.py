@@ -25,8 +25,6 @@ from dispatcher.content.tree import (
     Paragraph,
     Quotation,
     Sponsor,
-    Story,
-    StoryKind,
     plain_text,
 )
 from dispatcher.content.wording import Wording, closing, spell_date, sponsored
@@ -48,7 +46,7 @@ def compose(
 
     With `label_missing`, a picture that cannot be used is drawn as a box with its name instead of raising InputWrong.
     """
-    document, faults = place_pictures(_without_pictures_of_briefs(draft.document), folder)
+    document, faults = place_pictures(draft.document, folder)
     if faults and not label_missing:
         raise InputWrong(faults)
     draft = replace(draft, document=document)
@@ -60,18 +58,6 @@ def compose(
     if weight.is_over:
         raise InputWrong([_too_large(weight, document, shown_path(draft.path, theme))])
     return made
-
-
-def _without_pictures_of_briefs(document: Document) -> Document:
-    """A brief is a few lines among others; a picture would make a story of it."""
-
-    def told(story: Story) -> Story:
-        if story.kind is not StoryKind.BRIEF:
-            return story
-        return replace(story, body=tuple(block for block in story.body if not isinstance(block, Figure)))
-
-    sections = (replace(section, stories=tuple(map(told, section.stories))) for section in document.sections)
-    return replace(document, sections=tuple(sections))
 
 
 def _weigh(edition: Edition, document: Document) -> Weight:

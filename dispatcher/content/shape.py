@@ -88,8 +88,21 @@ def shape(
         note, colophon = _before_and_after_cards(note)
         outline = replace(outline, notes=(*notes, note))
     document = _document(heading, intro, outline, colophon)
+    faults += [_pictured(figure) for figure in _pictures_of_briefs(document)]
     faults += statement_faults(document, fields, path)
     return document
+
+
+def _pictures_of_briefs(document: Document) -> Iterator[Figure]:
+    for section in document.sections:
+        for story in section.stories:
+            if story.kind is StoryKind.BRIEF:
+                yield from (block for block in story.body if isinstance(block, Figure))
+
+
+def _pictured(figure: Figure) -> Fault:
+    remedy = "remove the picture, or the {.brief} of its story"
+    return Fault(path=figure.path, line=figure.line, message="a brief has no picture", remedy=remedy)
 
 
 def matching_key(title: Inlines) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from dispatcher.audience.address import read_address
 from dispatcher.audience.lists import bring_up_to_date
 from dispatcher.config import Settings
+from dispatcher.content.budget import MAX_BYTES, encoded_bytes, weigh
 from dispatcher.content.merge import Unfilled
 from dispatcher.content.message import (
     Copy,
@@ -63,6 +64,7 @@ def render(settings: Settings, what: str, out: Path) -> list[Path]:
         reader = neutral_reader(skeleton, language)
         copy = _sample(settings, reader, to=reader.email, number=issue.number, date=_EPOCH)
         links = {"unsubscribe_url": copy.unsubscribe_url, "view_url": copy.view_url}
+        _say_weight(edition)
         written[out / f"{language}.html"] = _filled(merged_html(skeleton, reader, **links)).encode()
         written[out / f"{language}.txt"] = _filled(merged_text(skeleton, reader, **links)).encode()
         written[out / f"{language}.eml"] = _built(skeleton, copy)
@@ -93,6 +95,8 @@ def dry_run(newsletter: Newsletter, order: Order) -> None:
     if faults:
         raise InputWrong([Fault(path=f"issue {plan.number}", message=fault) for fault in faults[:100]])
     _say_plan(newsletter, plan, built, octets, time.monotonic() - begun)
+    for edition in plan.editions.by_language.values():
+        _say_weight(edition)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +232,16 @@ def _say_plan(newsletter: Newsletter, plan: Plan, built: Counter[str], octets: i
         screen.say(f"skipped: {address}: {reason}")
     if rate := observed_rate(newsletter.database):
         screen.say(f"expected time: {screen.spoken_time(total / rate)}, at the {rate:,.0f} a second of the last issue")
+
+
+def _say_weight(edition: Edition) -> None:
+    """How much of what Gmail shows the HTML takes, with every personal field at its longest."""
+    weight = weigh(edition.html)
+    advice = "; near the limit, so that stories are set close together" if weight.is_near else ""
+    screen.note(
+        f"{edition.language}: {weight.total:,} bytes of HTML, {encoded_bytes(edition.html):,} as it travels; "
+        f"Gmail shows {MAX_BYTES:,}{advice}"
+    )
 
 
 def _skipped(newsletter: Newsletter, plan: Plan) -> Iterator[tuple[str, str]]:

@@ -245,14 +245,6 @@ def test_a_lead_is_larger_and_a_brief_smaller_than_other_stories(theme: str) -> 
     assert size("lead") > size("ordinary") > size("brief")
 
 
-def test_a_brief_has_no_picture(theme: str, pictures: Path) -> None:
-    brief = story(figure(), paragraph("In brief."), kind=StoryKind.BRIEF)
-    made = edition(document(brief), folder=pictures, theme=theme)
-    assert not made.pictures
-    assert "[Picture" not in made.text
-    assert "In brief." in made.text
-
-
 # --- all together ---------------------------------------------------------------------------------
 
 

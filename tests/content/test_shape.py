@@ -315,6 +315,11 @@ def test_in_a_flat_issue_a_heading_that_says_so_is_a_story_whatever_stands_under
     assert outline(made) == {"": ["A", "B"], "notes": ["C"]}
 
 
+def test_a_picture_in_a_brief_is_named_and_not_dropped() -> None:
+    _, faults = document("# T\n\n# S\n\n## A {.brief}\n\n![a](a.png)\n\na")
+    assert [fault for fault in faults if ":7: a brief has no picture" in fault]
+
+
 def test_a_brief_whose_title_is_a_link_needs_no_text() -> None:
     made = whole("# T\n\n# S\n\n## [A](https://example.net) {.brief}\n\n## [B](https://example.net) {.brief}")
     assert [story.body for story in made.sections[0].stories] == [(), ()]
