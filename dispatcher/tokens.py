@@ -119,7 +119,7 @@ def load_secrets(from_environment: tuple[str, ...], key_file: Path) -> tuple[str
     try:
         if not key_file.exists():
             _make_key(key_file)
-        if key_file.stat().st_mode & 0o077:
+        if not key_file.is_dir() and key_file.stat().st_mode & 0o077:
             raise SettingsWrong(f"{key_file}: others can read the signing key; run: chmod 600 {key_file}")
         found = tuple(key_file.read_text(encoding="ascii").split())
     except OSError as error:

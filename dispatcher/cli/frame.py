@@ -11,11 +11,12 @@ from typing import Annotated
 import typer
 
 from dispatcher.config import Settings, find_folder, load_settings, parse_duration
+from dispatcher.desk.screen import note
 from dispatcher.errors import DispatcherError
 
 INTERRUPTED = 75
 NOT_FOUND = 66
-_CTRL_C = 130  # Typer's own code for it
+_CTRL_C, _BROKEN_PIPE = 130, 1  # Typer's own codes; a bug of ours comes as its exception
 
 
 class Format(StrEnum):
@@ -30,25 +31,37 @@ def command_group(**options: object) -> typer.Typer:
 
 def run(app: typer.Typer, name: str) -> None:
     """Runs a command line to its exit code; an error the operator can put right is one line for each fault."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name in Chinese under an ASCII locale
+    if sys.stdout is None:  # closed by who started us
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  open to the end
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # what scripts read is UTF-8 everywhere
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors="backslashreplace")
+    code = _exit_code(app, name)
+    try:
+        sys.stdout.flush()
+    except OSError:  # who read our output left, as `head` does: that changes nothing about what was done
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def _exit_code(app: typer.Typer, name: str) -> int:
     try:
         app(prog_name=name)
     except SystemExit as end:
         if end.code == _CTRL_C:
-            print("interrupted", file=sys.stderr)
-            sys.exit(INTERRUPTED)
-        raise
+            note("interrupted")
+            return INTERRUPTED
+        if end.code == _BROKEN_PIPE:
+            return 0
+        return end.code if isinstance(end.code, int) else 0
     except DispatcherError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:  # the reader of our output left, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        note(str(error))
+        return error.exit_code
     except OSError as error:
-        print(f"{error.filename or 'file'}: {error.strerror or error}; check the path and its rights", file=sys.stderr)
-        sys.exit(NOT_FOUND)
+        note(f"{error.filename or 'file'}: {error.strerror or error}; check the path and its rights")
+        return NOT_FOUND
+    return 0
 
 
 def version(is_asked: bool) -> None:

@@ -17,7 +17,7 @@ from jinja2.runtime import Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-from dispatcher.content.personal import ALLOWED_FILTERS, MARK, grammar
+from dispatcher.content.personal import ALLOWED_FILTERS, MARK, closed, grammar
 from dispatcher.models import Edition, Field, Subscriber
 
 _PIECE = re.compile("\x02(\\d+)\x03")
@@ -80,6 +80,18 @@ def fill(part: Part, values: Mapping[str, object]) -> list[int | str] | Unfilled
         # Values from a list are text: "3" > 2 has no answer, and `| int` gives it one.
         return Unfilled(reason=f"personal content cannot be worked out: {error}; values are text, see `| int`")
     return list(_split(rendered))
+
+
+def culprit(fields: Sequence[Field], values: Mapping[str, object]) -> Field | None:
+    """The first field that these values cannot fill."""
+    environment = _environment(Context.TEXT)
+    for field in fields:
+        try:
+            tree = _Bounded().visit(environment.parse(closed(field.source)))
+            Template.from_code(environment, environment.compile(tree), {}).render(values)
+        except Exception:  # noqa: BLE001  whatever it is, this is the field
+            return field
+    return None
 
 
 def fill_text(part: Part, values: Mapping[str, object]) -> str | Unfilled:

@@ -68,7 +68,7 @@ def mark(source: str, *, into: list[Field], path: str, first_line: int = 1, pers
         else:
             field = Field(source=" ".join(text.split()), path=path, line=line)
             if personal_only:
-                _check(_closed(field.source), path=path, first_line=line)
+                _check(closed(field.source), path=path, first_line=line)
             into.append(field)
             marked.append(f"zq{len(into) - 1}{'s' if field.is_statement else 'x'}qz" + "\n" * text.count("\n"))
     return "".join(marked)
@@ -134,7 +134,7 @@ def _keep_personal(construct: str, open_blocks: list[bool]) -> bool:
     return personal
 
 
-def _closed(construct: str) -> str:
+def closed(construct: str) -> str:
     """A single construct made into a template that parses on its own."""
     if _OPENING.match(construct):
         name = _OPENING.match(construct)[1]  # type: ignore[index]

@@ -16,7 +16,7 @@ from dispatcher.delivery import maildir
 from dispatcher.delivery.line import Line, Parcel, line_to
 from dispatcher.delivery.relay import MaildirRelay, Relay, SmtpRelay
 from dispatcher.delivery.smtp import Ending
-from dispatcher.delivery.verdicts import Breaker, Then, Verdict, judge, next_attempt
+from dispatcher.delivery.verdicts import Breaker, Phase, Then, Verdict, judge, next_attempt
 from dispatcher.delivery.writer import Writer
 from dispatcher.errors import DispatcherError, LedgerFailed, RelayUnusable, Unfinished
 from dispatcher.models import Delivery, Outcome, Reply, State
@@ -152,7 +152,13 @@ async def _work(run: _Run, line: Line) -> None:
             if (most := line.most_octets()) and len(parcel.content) > most:
                 run.fail(RelayUnusable(f"the relay takes {most} octets, a message has {len(parcel.content)}"))
                 break
+            had_carried = line.carried > 0
             ending = await line.offer(parcel)
+            if had_carried and ending is not None and _is_session_end(ending):
+                line.drop()  # it was about the connection: the reader was not tried
+                run.in_hand.discard(delivery.id)
+                run.page.appendleft(delivery)
+                continue
             early = _weigh(run, line, delivery, at, ending) if ending is not None else None
             unrecorded, outcome = outcome, None  # once given to the writer, it is never given again
             try:
@@ -179,9 +185,10 @@ async def _reach(run: _Run, line: Line) -> bool:
     while not run.is_over:
         if line.is_open:
             return True
-        if line.failures and any(other.is_open for other in run.lines):
+        has_others = any(other.is_open for other in run.lines)
+        if line.failures and has_others:
             return False  # the relay takes no more connections than these
-        if run.lost_since is not None:
+        if run.lost_since is not None and not has_others:
             limit = run.terms.patience if run.has_connected else min(run.terms.patience, _START_WITHIN)
             if run.terms.clock() - run.lost_since >= limit:
                 run.fail(_lost(run, line))
@@ -236,6 +243,11 @@ def _weigh(run: _Run, line: Line, delivery: Delivery, at: datetime, ending: Endi
     if run.breaker.note(delivery.id, ending.phase, ending.reply, verdict.state):
         run.fail(_refuses_all(run))
     return _outcome(run.terms, delivery, at, verdict, ending)
+
+
+def _is_session_end(ending: Ending) -> bool:
+    """Whether a relay ended a session before it heard of a reader; some do so after every few messages."""
+    return ending.phase is Phase.MAIL and (ending.reply is None or ending.reply.code == 421)
 
 
 def _outcome(terms: Terms, delivery: Delivery, at: datetime, verdict: Verdict, ending: Ending) -> Outcome:

@@ -1,10 +1,12 @@
 """Talks with the editor during a send: sentences, the confirmation, progress with rate and time left."""
 
+import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TextIO
 
 from dispatcher.models import Outcome, State
 
@@ -15,12 +17,20 @@ Report = Callable[[Outcome], None]
 
 def say(sentence: str) -> None:
     """A sentence of the report."""
-    print(sentence, flush=True)
+    _print(sentence, sys.stdout)
 
 
 def note(sentence: str) -> None:
     """A sentence beside the report."""
-    print(sentence, file=sys.stderr, flush=True)
+    _print(sentence, sys.stderr)
+
+
+def _print(sentence: str, stream: TextIO) -> None:
+    """Prints, unless nobody reads any more: a send goes on without its audience."""
+    try:
+        print(sentence, file=stream, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def is_attended() -> bool:

@@ -12,7 +12,7 @@ from dispatcher.audience.language import best_match
 from dispatcher.config import Settings
 from dispatcher.content.compose import compose
 from dispatcher.content.frozen import content_hash, freeze_edition, picture_names, thaw_edition
-from dispatcher.content.merge import Unfilled, attributes_used
+from dispatcher.content.merge import Unfilled, attributes_used, culprit, reader_values
 from dispatcher.content.message import Skeleton, build_message, make_skeleton
 from dispatcher.content.source import Issue
 from dispatcher.content.theme import find_theme
@@ -96,10 +96,15 @@ def check_fields(
         edition = editions.by_language[language]
         skeleton = make_skeleton(edition)
         unfilled: Counter[Unfilled] = Counter()
+        examples: dict[Unfilled, Subscriber] = {}
         for reader, people in representatives(database, list_name, spoken, attributes_used(edition)):
             if (problem := _trial(settings, skeleton, reader)) is not None:
                 unfilled[problem] += people
-        faults += [_fault(problem, people, edition.fields, list_name) for problem, people in unfilled.items()]
+                examples.setdefault(problem, reader)
+        for problem, people in unfilled.items():
+            values = reader_values(examples[problem], unsubscribe_url="", view_url="")
+            field = culprit(edition.fields, values) or edition.fields[0]
+            faults.append(_fault(problem, people, field, list_name))
     if faults:
         raise InputWrong(faults)
 
@@ -143,9 +148,8 @@ def _trial(settings: Settings, skeleton: Skeleton, reader: Subscriber) -> Unfill
     return built if isinstance(built, Unfilled) else None
 
 
-def _fault(problem: Unfilled, people: int, fields: Sequence[Field], list_name: str) -> Fault:
+def _fault(problem: Unfilled, people: int, field: Field, list_name: str) -> Fault:
     who = f"1 reader of {list_name} has" if people == 1 else f"{people:,} readers of {list_name} have"
-    field = next((each for each in fields if problem.field and problem.field in each.source), fields[0])
     if problem.field is None:
         return Fault(path=field.path, line=field.line, message=f"{problem.reason}: {who} such", remedy="correct them")
     return Fault(

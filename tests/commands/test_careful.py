@@ -192,3 +192,26 @@ def test_text_taken_for_a_number_is_named_before_the_first(live: Newsletter, rel
     said = live.send(code=65)
     assert "| int" in said
     assert not relay.commands["MAIL"]
+
+
+def test_a_missing_field_is_named_where_it_is_printed(live: Newsletter) -> None:
+    live.write("subscribers/readers.csv", f"email,name\n{ANN},\n")
+    issue = live.read("issues/29/issue.md") + "\nHello {{ subscriber.name }}.\n"
+    live.write("issues/29/issue.md", issue)
+    assert f"issues/29/issue.md:{issue.count(chr(10))}:" in live.send(code=65)
+
+
+def test_who_stops_reading_the_output_changes_nothing_about_the_send(live: Newsletter, relay: Relay) -> None:
+    command = subprocess.list2cmdline(live._command(("send-issue", "29", "--yes", "--patience", "0")))
+    shell = ["bash", "-c", f"set -o pipefail; {command} | true"]
+    done = subprocess.run(shell, cwd=live.folder, env=live._env(None), check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert relay.copies == dict.fromkeys(CAST, 1)
+
+
+def test_what_scripts_read_is_utf_8_in_every_locale(newsletter: Newsletter) -> None:
+    newsletter.expect(0, "dispatcher", "subscribers", "import", "subscribers/readers.csv", "--list", "readers")
+    newsletter.env |= {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = newsletter._command(("dispatcher", "subscribers", "export", "--list", "readers"))
+    done = subprocess.run(command, cwd=newsletter.folder, env=newsletter._env(None), check=True, capture_output=True)
+    assert "王芳" in done.stdout.decode()
