@@ -12,6 +12,7 @@ from dispatcher.content import html, text
 from dispatcher.content.addresses import shown_url
 from dispatcher.content.budget import MAX_BYTES, Weight, weigh
 from dispatcher.content.inline import damage, inline_styles, take_inlined_styles
+from dispatcher.content.mirror import mirrored
 from dispatcher.content.mjml import mjml_to_html
 from dispatcher.content.pictures import place_pictures
 from dispatcher.content.source import Draft
@@ -105,7 +106,7 @@ def _draw(draft: Draft, *, number: int, theme: Theme, letterhead: Letterhead, co
         sender=letterhead.sender,
         reply_to=letterhead.reply_to,
         subject=draft.subject,
-        html=_finished(mjml, f"templates/{theme.name}/issue.mjml"),
+        html=_finished(mjml, f"templates/{theme.name}/issue.mjml", turned=strings["dir"] == "rtl"),
         text=render(environment, "issue.txt", theme).rstrip("\n") + "\n",
         fields=tuple(fields),
         pictures=tuple(dict.fromkeys(_pictures(document))),
@@ -113,9 +114,11 @@ def _draw(draft: Draft, *, number: int, theme: Theme, letterhead: Letterhead, co
     )
 
 
-def _finished(mjml: str, path: str) -> str:
+def _finished(mjml: str, path: str, *, turned: bool) -> str:
     plain, rules = take_inlined_styles(mjml)
     finished = inline_styles(mjml_to_html(plain, path=path), rules)
+    if turned:
+        finished = mirrored(finished)
     if losses := damage(mjml, finished):
         message = f"rendering lost or damaged {', '.join(losses)}"
         raise InputWrong([Fault(path=path, message=message, remedy="keep personal fields out of comments and styles")])
@@ -125,6 +128,7 @@ def _finished(mjml: str, path: str) -> str:
 def _filters(wording: Wording, letterhead: Letterhead) -> dict[str, Callable[..., Any]]:
     return {
         "html": html.html,
+        "isolated": partial(html.isolated, direction=wording.strings["dir"]),
         "blocks": pass_environment(html.blocks),
         "item": pass_environment(html.item),
         "address": partial(_address, letterhead=letterhead),

@@ -41,9 +41,9 @@ FORMS = {
 _JOB = "write it as `- [Role](https://…), Company, Place, pay, until 2026-12-31`"
 _EVENT = "write it as `- 2026-12-01 [Name](https://…), Place`"
 _ANSWER = "write it as `- [Answer](https://…)`"
-_COMMA = re.compile(r",(?=\s|$)|，")  # a comma within 70,000 separates nothing
+_COMMA = re.compile(r",(?=\s|$)|[，،]")  # a comma within 70,000 separates nothing
 _LAST_DAY = re.compile(r"[^\d,]{0,20}(\d{4}-\d{1,2}-\d{1,2})\D{0,6}")  # in any language: until, bis, 截至, まで
-_DAY = re.compile(r"(?P<day>[\d-]+)\s*[,:，：]?")
+_DAY = re.compile(r"(?P<day>[\d-]+)\s*[,:，：،]?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,11 @@ def _inline(inline: Inline) -> Markup:
             return Markup("<br />")
 
 
+def isolated(text: str, direction: str) -> str:
+    """A name or an address in whatever script; in a right-to-left page `1 High Street` would else end in its number."""
+    return Markup('<span dir="auto">{}</span>').format(text) if direction == "rtl" and text else text
+
+
 def blocks(environment: Environment, children: Blocks, story: Story | Note | None = None) -> Markup:
     """A run of blocks, each drawn by the macro in the theme's `blocks.mjml` that bears its type's name."""
     macros = environment.get_template("blocks.mjml")
