@@ -50,6 +50,9 @@ def read_prose(content: str, *, line: int, sheet: Sheet) -> Inlines:
     if _is_too_deep(tokens):
         report(sheet, line, f"emphasis is nested more than {DEEPEST} levels deep", "use less of it")
         return ()
+    if _has_deep_brackets(tokens):
+        report(sheet, line, f"brackets are nested more than {DEEPEST} levels deep", "use fewer, or put them in `code`")
+        return ()
     is_card = _is_broken_card(tokens)
     if is_card:
         report(sheet, line, "this looks like a broken link card", "write it as `::: card URL`, title, text, `:::`")
@@ -128,6 +131,16 @@ def address(url: str, *, line: int, sheet: Sheet) -> str:
 def _tokens(content: str, sheet: Sheet) -> list[Token]:
     grammar = inline_grammar()
     return grammar.inline.parse(content, grammar, sheet.references, [])
+
+
+def _has_deep_brackets(tokens: Sequence[Token]) -> bool:
+    """Markdown gives up on a link in so many brackets, and would leave it literal."""
+    depth = 0
+    for bracket in re.findall(r"[\[\]]", "".join(token.content for token in tokens if token.type == "text")):
+        depth = depth + 1 if bracket == "[" else max(depth - 1, 0)
+        if depth > DEEPEST:
+            return True
+    return False
 
 
 def _is_too_deep(tokens: Sequence[Token]) -> bool:

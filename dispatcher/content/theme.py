@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -11,16 +12,16 @@ from typing import Any
 from jinja2 import (
     Environment,
     FunctionLoader,
-    StrictUndefined,
     TemplateError,
     TemplateNotFound,
     TemplateSyntaxError,
     UndefinedError,
 )
 from jinja2.loaders import split_template_path
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from dispatcher.content import sandbox
 from dispatcher.content.personal import mark
+from dispatcher.content.sandbox import LARGEST, BoundedSandbox
 from dispatcher.content.wording import Strings
 from dispatcher.errors import Fault, InputWrong
 from dispatcher.models import Field
@@ -87,7 +88,7 @@ def _strings_in(path: Path, theme: Theme) -> Strings:
     return strings
 
 
-def open_environment(theme: Theme, *, into: list[Field], **values: Any) -> ImmutableSandboxedEnvironment:
+def open_environment(theme: Theme, *, into: list[Field], **values: Any) -> BoundedSandbox:
     """Jinja over the theme's files; `values` are seen everywhere, and personal fields are appended to `into`."""
 
     def load(name: str) -> tuple[str, str, None] | None:
@@ -96,12 +97,9 @@ def open_environment(theme: Theme, *, into: list[Field], **values: Any) -> Immut
             return None
         return mark(_read(path, theme), into=into, path=shown_path(path, theme), personal_only=True), str(path), None
 
-    environment = ImmutableSandboxedEnvironment(
+    environment = BoundedSandbox(
         loader=FunctionLoader(load),
         autoescape=lambda name: name is not None and name.endswith(".mjml"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )
     environment.globals.update(values)
     return environment
@@ -128,7 +126,7 @@ def shown_path(path: Path, theme: Theme) -> str:
 def render(environment: Environment, template: str, theme: Theme) -> str:
     """The template filled in; InputWrong with file and line for whatever its author can put right."""
     try:
-        return environment.get_template(template).render()
+        return _gathered(environment.get_template(template).generate())
     except TemplateNotFound as error:
         path = shown_path(theme.folders[0] / (error.name or template), theme)
         fault = Fault(path=path, message=f"theme {theme.name!r} lacks this file", remedy="add it")
@@ -147,8 +145,20 @@ def render(environment: Environment, template: str, theme: Theme) -> str:
             raise
         path, line = place
         what = "unknown template variable: " if isinstance(error, UndefinedError) else ""
-        remedy = "see the default theme for what there is"
+        is_boundless = isinstance(error, OverflowError)
+        remedy = "bound it, or shorten the issue" if is_boundless else "see the default theme for what there is"
         raise InputWrong([Fault(path=path, line=line, message=f"{what}{error}", remedy=remedy)]) from error
+
+
+def _gathered(pieces: Iterator[str]) -> str:
+    kept: list[str] = []
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > LARGEST:
+            raise MemoryError
+        kept.append(piece)
+    return "".join(kept)
 
 
 def _innermost(trace: TracebackType | None, theme: Theme) -> tuple[str, int] | None:
@@ -158,7 +168,7 @@ def _innermost(trace: TracebackType | None, theme: Theme) -> tuple[str, int] | N
         path = Path(trace.tb_frame.f_code.co_filename)
         if any(path.is_relative_to(folder) for folder in theme.folders):
             place = shown_path(path, theme), trace.tb_lineno
-        elif str(trace.tb_frame.f_globals.get("__name__", "")).startswith("dispatcher."):
-            place = None
+        elif (module := str(trace.tb_frame.f_globals.get("__name__", ""))) != sandbox.__name__:
+            place = None if module.startswith("dispatcher.") else place
         trace = trace.tb_next
     return place

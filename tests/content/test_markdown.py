@@ -173,6 +173,7 @@ def test_an_address_that_no_mail_program_could_follow_is_a_fault(url: str) -> No
         ("|a|\n|-|\n|b|\n{% if subscriber.c %}\n|c|\n{% endif %}\n", 5, "this looks like a broken table"),
         (f"|a|\n|-|\n|[b]({URL})|\n|[](x)|", 4, "link to x has no text"),
         ("*a " * 60 + "a*" * 60, 1, "emphasis is nested more than 50 levels deep"),
+        ("[" * 51 + "a" + "]" * 51, 1, "brackets are nested more than 50 levels deep"),
         (">" * 51 + "a", 1, "lists or quotations are nested more than 50 levels deep"),
         ("a\n\n" + "- " * 51 + "a", 3, "lists or quotations are nested more than 50 levels deep"),
         ("- > " * 5000 + "a", 1, "lists or quotations are nested more than 50 levels deep"),

@@ -94,6 +94,31 @@ def test_a_mistake_is_told_with_file_and_line(tmp_path: Path, source: str, compl
     assert complaint in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("source", "written"),
+    [
+        (
+            "{% for i in [1, 2, 3] %}{{ loop.index }}/{{ loop.length }}{{ '' if loop.last else ',' }}{% endfor %}",
+            "1/3,2/3,3/3",
+        ),
+        ("{% for i in [1, 2, 3] if i != 2 %}{{ i }}{% else %}none{% endfor %}", "13"),
+        ("{% for i in [] %}{{ i }}{% else %}none{% endfor %}", "none"),
+        ("{% for i in [1, [2, [3]]] recursive %}{{ loop(i) if i is iterable else i }}{% endfor %}", "123"),
+        ("{% for key, value in {'a': 1}.items() %}{{ key }}{{ value }}{% endfor %}", "a1"),
+        ("{{ 2 * 3 }} {{ 'ab' * 2 }} {{ 2 ** 10 }} {{ 1.5 * 2 }}", "6 abab 1024 3.0"),
+    ],
+)
+def test_what_ends_is_rendered_as_jinja_renders_it(tmp_path: Path, source: str, written: str) -> None:
+    own_theme(tmp_path, **{"issue.mjml": source})
+    assert rendered(tmp_path) == written
+
+
+def test_a_loop_over_nothing_known_is_told_with_its_line(tmp_path: Path) -> None:
+    own_theme(tmp_path, **{"issue.mjml": "\n{% for i in nobody %}{% endfor %}"})
+    with pytest.raises(InputWrong, match=r"^templates/mine/issue\.mjml:2: unknown template variable: 'nobody'"):
+        rendered(tmp_path)
+
+
 def test_a_mistake_in_an_included_file_is_told_there(tmp_path: Path) -> None:
     own_theme(tmp_path, **{"issue.mjml": '{% include "part.mjml" %}', "part.mjml": "\n\n{{ nobody }}"})
     with pytest.raises(InputWrong, match=r"^templates/mine/part\.mjml:3: unknown template variable"):
