@@ -16,7 +16,7 @@ from dispatcher.storage.database import Database
 from dispatcher.storage.subscribers import Dossier
 from tests.storage.books import open_at
 
-ANN, BOB, CLEO, DAN = (f"{name}@readers.org" for name in ("ann", "bob", "cleo", "dan"))
+ANN, BOB, CLEO, DAN = (f"{name}@example.de" for name in ("ann", "bob", "cleo", "dan"))
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def states(database: Database, list_name: str = "readers") -> dict[str, str]:
 
 
 def crowd(size: int, first: int = 0) -> list[str]:
-    return [f"r{number}@readers.org" for number in range(first, first + size)]
+    return [f"r{number}@example.de" for number in range(first, first + size)]
 
 
 def known(database: Database, email: str = ANN) -> Dossier:

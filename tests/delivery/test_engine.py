@@ -136,7 +136,7 @@ def test_run_again_it_mails_nobody(cast: Office) -> None:
 
 
 def test_many_readers_go_over_several_connections_and_each_is_mailed_once(office: Office) -> None:
-    office.enlist(*(f"r{number}@readers.org" for number in range(200)))
+    office.enlist(*(f"r{number}@example.de" for number in range(200)))
     office.run()
     assert office.relay.copies.total() == 200
     assert office.relay.connections > 1
@@ -193,10 +193,10 @@ def test_a_reader_without_a_field_is_skipped_with_the_reason(cast: Office) -> No
 def test_an_address_beyond_ascii_is_skipped_where_the_relay_cannot_take_it(tmp_path: Path) -> None:
     with Relay(extensions=("8BITMIME",)) as relay:
         office = Office(folder=tmp_path, database=open_at(tmp_path), relay=relay)
-        office.enlist(ANN, "王芳@readers.org")
+        office.enlist(ANN, "王芳@example.de")
         office.run()
-        assert office.line("王芳@readers.org").state is State.SKIPPED
-        assert "SMTPUTF8" in (office.line("王芳@readers.org").reason or "")
+        assert office.line("王芳@example.de").state is State.SKIPPED
+        assert "SMTPUTF8" in (office.line("王芳@example.de").reason or "")
         assert office.line(ANN).state is State.SENT
         office.ledger.close()
         office.database.close()
@@ -234,7 +234,7 @@ def test_a_relay_that_wants_a_pause_gets_it(cast: Office) -> None:
 
 
 def test_a_relay_that_says_421_after_every_two_messages_is_well(office: Office) -> None:
-    office.enlist(*(f"r{number}@readers.org" for number in range(10)))
+    office.enlist(*(f"r{number}@example.de" for number in range(10)))
     for ends in range(1, 5):
         office.relay.reply("mail", "421 4.7.0 too many messages", times=1, skip=2 * ends)
     office.run()
@@ -253,7 +253,7 @@ def test_a_relay_that_refuses_every_message_is_no_fault_of_the_readers(cast: Off
 
 
 def test_a_relay_that_turns_against_us_is_noticed_and_the_refused_are_put_back(office: Office) -> None:
-    office.enlist(*(f"r{number}@readers.org" for number in range(19)))
+    office.enlist(*(f"r{number}@example.de" for number in range(19)))
     office.relay.reply("dot", "250 queued", times=4)
     office.relay.reply("dot", SPAM)
     with pytest.raises(RelayUnusable, match="refuses every message"):
@@ -264,7 +264,7 @@ def test_a_relay_that_turns_against_us_is_noticed_and_the_refused_are_put_back(o
 
 
 def test_twenty_dead_addresses_in_a_row_are_twenty_dead_addresses(office: Office) -> None:
-    office.enlist(*(f"r{number}@readers.org" for number in range(19)), ANN)
+    office.enlist(*(f"r{number}@example.de" for number in range(19)), ANN)
     office.relay.reply("rcpt", "550 5.1.1 no such user")
     office.run()
     assert set(office.states.values()) == {State.REFUSED}
@@ -405,7 +405,7 @@ def test_who_leaves_between_the_offer_and_the_content_gets_nothing(cast: Office)
 
 
 def test_after_a_stop_nothing_is_on_its_way(office: Office) -> None:
-    office.enlist(*(f"r{number}@readers.org" for number in range(100)))
+    office.enlist(*(f"r{number}@example.de" for number in range(100)))
 
     def stop_after_ten(_: Outcome) -> None:
         if len(office.told) == 10:
@@ -438,7 +438,7 @@ def test_every_outcome_is_told_once_it_is_durable(cast: Office) -> None:
 
 
 def test_an_abandoned_run_loses_no_reply_it_had(office: Office) -> None:
-    people = [f"r{number}@readers.org" for number in range(21)]  # enough for a second connection
+    people = [f"r{number}@example.de" for number in range(21)]  # enough for a second connection
     office.enlist(*people)
     at_rcpt, at_data = office.relay.hold("rcpt", to=people[2]), office.relay.hold("data", to=people[3])
 
@@ -469,7 +469,7 @@ def test_an_abandoned_run_loses_no_reply_it_had(office: Office) -> None:
 
 
 def test_nobody_is_left_queued_because_the_others_just_went_home(office: Office) -> None:
-    people = [f"r{number}@readers.org" for number in range(21)]  # enough for a second connection
+    people = [f"r{number}@example.de" for number in range(21)]  # enough for a second connection
     office.enlist(*people)
     go_on, say_bye = office.relay.hold("rcpt", to=people[0]), office.relay.hold("quit")
     office.relay.close("data", to=people[0], times=1)

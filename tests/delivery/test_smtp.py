@@ -60,7 +60,7 @@ async def open_to(relay: SmtpRelay) -> Conversation:
     return conversation
 
 
-async def attempt(conversation: Conversation, content: bytes = CONTENT, to: str = "ann@readers.org") -> Ending:
+async def attempt(conversation: Conversation, content: bytes = CONTENT, to: str = "ann@example.de") -> Ending:
     early = await conversation.offer("letter@example.org", to, len(content))
     return early or await conversation.hand_over(content)
 

@@ -15,7 +15,7 @@ from dispatcher.storage.mailings import Audience, Freeze, FrozenEdition, Mailing
 from dispatcher.storage.readers import find_subscriber, languages_of
 from dispatcher.storage.subscribers import find_list, unsubscribe
 
-ANN, CLEO, DAN, EVE = (f"{name}@readers.org" for name in ("ann", "cleo", "dan", "eve"))
+ANN, CLEO, DAN, EVE = (f"{name}@example.de" for name in ("ann", "cleo", "dan", "eve"))
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 OK = Reply(code=250, text="2.0.0 queued as 1")
 FULL = Reply(code=452, text="4.2.2 mailbox full")

@@ -144,7 +144,7 @@ def test_of_two_ledgers_that_want_a_row_one_wins(ledger: Ledger, database: Datab
 
 
 def test_of_many_who_want_rows_at_once_each_row_has_one_winner(database: Database) -> None:
-    enlist(database, *(f"reader{number}@readers.org" for number in range(40)))
+    enlist(database, *(f"reader{number}@example.de" for number in range(40)))
     mailing = freeze_to(database)
 
     def grab(_: int) -> list[bool]:

@@ -26,7 +26,7 @@ from dispatcher.storage.readers import is_reserved, languages_of, readers, repre
 from dispatcher.storage.reports import delivery_lines, planned_readers
 from tests.storage.books import ANN, CLEO, DAN, EVE, balance, enlist, freeze_to, leave, open_at, person
 
-WANG_FANG = "wangfang@readers.org"
+WANG_FANG = "wangfang@example.de"
 
 
 def who(database: Database, mailing_id: int) -> Counter[tuple[str, str]]:
@@ -80,7 +80,7 @@ def test_staging_readers_get_every_edition_unless_they_name_a_language(database:
         ("test.org", False),
         ("example.com.au", False),
         ("contest", False),
-        ("readers.org", False),
+        ("example.de", False),
         ("examplexcom.org", False),
         ("a.xtest", False),
     ],
@@ -169,7 +169,7 @@ def test_the_representatives_show_every_combination_and_how_many_have_it(
     folder: Path = tmp_path_factory.mktemp(f"crowd{next(folders)}")
     database = open_at(folder)
     people = [
-        person(f"r{number}@readers.org", name=name, language=language, attributes={"plan": plan} if plan else {})
+        person(f"r{number}@example.de", name=name, language=language, attributes={"plan": plan} if plan else {})
         for number, (name, plan, language) in enumerate(crowd)
     ]
     enlist(database, *people)
