@@ -140,18 +140,26 @@ async def _send_queued(run: _Run) -> None:
 async def _work(run: _Run, line: Line) -> None:
     """One connection: offer, claim, hand over, and record with the next claim."""
     outcome: Outcome | None = None
+
+    async def commit(claim: Claim | None = None) -> bool:
+        """Records the outcome: once given to the writer it is never given again, unless the writer failed."""
+        nonlocal outcome
+        unrecorded, outcome = outcome, None
+        try:
+            return await run.writer.commit(unrecorded, claim)
+        except LedgerFailed:
+            outcome = unrecorded
+            raise
+
     try:
-        while await _reach(run, line) and (delivery := await _next(run)) is not None:
-            at = run.terms.clock()
-            parcel = run.build(delivery, delivery.first_attempt_at or at)
-            objection = parcel if isinstance(parcel, str) else line.objection(parcel)
-            if objection is not None or isinstance(parcel, str):
-                await run.writer.commit(Outcome(delivery_id=delivery.id, state=State.SKIPPED, reason=objection))
-                run.in_hand.discard(delivery.id)
-                continue
-            if (most := line.most_octets()) and len(parcel.content) > most:
-                run.fail(RelayUnusable(f"the relay takes {most} octets, a message has {len(parcel.content)}"))
+        while True:
+            if not line.is_open:  # to reach the relay again may take as long as patience
+                await commit()
+            if not await _reach(run, line) or (delivery := await _next(run)) is None:
                 break
+            at = run.terms.clock()
+            if (parcel := await _parcel(run, line, delivery, at)) is None:
+                continue
             had_carried = line.carried > 0
             ending = await line.offer(parcel)
             if had_carried and ending is not None and _is_session_end(ending):
@@ -160,12 +168,7 @@ async def _work(run: _Run, line: Line) -> None:
                 run.page.appendleft(delivery)
                 continue
             early = _weigh(run, line, delivery, at, ending) if ending is not None else None
-            unrecorded, outcome = outcome, None  # once given to the writer, it is never given again
-            try:
-                holds = await run.writer.commit(unrecorded, Claim(delivery_id=delivery.id, at=at, ended=early))
-            except LedgerFailed:
-                outcome = unrecorded
-                raise
+            holds = await commit(Claim(delivery_id=delivery.id, at=at, ended=early))
             run.in_hand.discard(delivery.id)
             if early is None and holds:
                 outcome = _weigh(run, line, delivery, at, await line.hand_over(parcel))
@@ -176,8 +179,22 @@ async def _work(run: _Run, line: Line) -> None:
     finally:
         run.lines.remove(line)
         with contextlib.suppress(LedgerFailed):  # the run has failed by it; the row stays unsettled, a doubt
-            await run.writer.commit(outcome)
+            await commit()
         await line.quit()
+
+
+async def _parcel(run: _Run, line: Line, delivery: Delivery, at: datetime) -> Parcel | None:
+    """The built message; None when the reader is skipped instead, or when no message of this size will do."""
+    parcel = run.build(delivery, delivery.first_attempt_at or at)
+    objection = parcel if isinstance(parcel, str) else line.objection(parcel)
+    if objection is not None or isinstance(parcel, str):
+        await run.writer.commit(Outcome(delivery_id=delivery.id, state=State.SKIPPED, reason=objection))
+        run.in_hand.discard(delivery.id)
+        return None
+    if (most := line.most_octets()) and len(parcel.content) > most:
+        run.fail(RelayUnusable(f"the relay takes {most} octets, a message has {len(parcel.content)}"))
+        return None
+    return parcel
 
 
 async def _reach(run: _Run, line: Line) -> bool:

@@ -86,3 +86,17 @@ def send_and_kill(live: Newsletter, relay: Relay, *, arrived: int = 0, at: str =
     assert sender.poll() is None, live.said("send-issue")
     os.kill(sender.pid, signal.SIGKILL)
     sender.wait(10)
+
+
+def test_killed_while_it_waits_for_a_lost_relay_doubts_nobody(live: Newsletter, relay: Relay) -> None:
+    relay.reply("mail", "421 4.3.2 going down", skip=1, times=1)
+    relay.reply("connect", "421 4.3.2 down", skip=1)
+    sending = live.start("send-issue", "29", "--yes", "--patience", "5m")
+    relay.wait_for(lambda relay: relay.commands["MAIL"] == 2)
+    relay.wait_for(lambda _: sorted(set(live.states().values())) == ["queued", "sent"])
+    sending.kill()
+    sending.wait()
+    relay.forget_rules()
+    live.send()
+    assert set(live.states().values()) == {"sent"}
+    assert set(relay.copies.values()) == {1}
