@@ -12,14 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from dispatcher.delivery import maildir
 from dispatcher.delivery.line import Line, Parcel, line_to
-from dispatcher.delivery.relay import MaildirRelay, Relay, SmtpRelay
+from dispatcher.delivery.relay import Relay, SmtpRelay
 from dispatcher.delivery.smtp import Ending
 from dispatcher.delivery.verdicts import Breaker, Phase, Then, Verdict, judge, next_attempt
 from dispatcher.delivery.writer import Writer
 from dispatcher.errors import DispatcherError, LedgerFailed, RelayUnusable, Unfinished
-from dispatcher.models import Delivery, Outcome, Reply, State
+from dispatcher.models import Delivery, Outcome, State
 from dispatcher.storage.ledger import Claim, Ledger
 
 _PAGE = 500  # queued deliveries read at a time
@@ -44,22 +43,6 @@ class Terms:
     retry_for: timedelta  # since a reader's first attempt; then the last reply is final
     clock: Callable[[], datetime] = _utc_now
     jitter: Callable[[], float] = random.random
-
-
-def recover(ledger: Ledger, relay: Relay) -> int:
-    """Settles rows that a dead run left as `sending`. A Maildir knows what it has; else they are in doubt.
-
-    Returns how many are in doubt.
-    """
-    if not isinstance(relay, MaildirRelay):
-        return ledger.doubt_unsettled("the run ended before the relay's answer was recorded")
-    outcomes = []
-    for delivery in ledger.unsettled():
-        name = maildir.find(relay.folder, delivery.message_id)
-        reply = Reply(code=250, text=name) if name else None
-        outcomes.append(Outcome(delivery_id=delivery.id, state=State.SENT if name else State.QUEUED, reply=reply))
-    ledger.commit(outcomes, [])
-    return 0
 
 
 async def deliver(
@@ -170,10 +153,8 @@ async def _work(run: _Run, line: Line) -> None:
             early = _weigh(run, line, delivery, at, ending) if ending is not None else None
             holds = await commit(Claim(delivery_id=delivery.id, at=at, ended=early))
             run.in_hand.discard(delivery.id)
-            if early is None and holds:
-                outcome = _weigh(run, line, delivery, at, await line.hand_over(parcel))
-            elif early is None:
-                line.drop()  # the relay waits for content, and without the dot it takes nothing
+            if early is None:
+                outcome = await _content(run, line, delivery, parcel, at, holds=holds)
     except LedgerFailed as error:
         run.fail(error)
     finally:
@@ -195,6 +176,16 @@ async def _parcel(run: _Run, line: Line, delivery: Delivery, at: datetime) -> Pa
         run.fail(RelayUnusable(f"the relay takes {most} octets, a message has {len(parcel.content)}"))
         return None
     return parcel
+
+
+async def _content(
+    run: _Run, line: Line, delivery: Delivery, parcel: Parcel, at: datetime, *, holds: bool
+) -> Outcome | None:
+    """Gives the relay the content it waits for, or leaves it without the dot, so that it takes nothing."""
+    if not holds:
+        line.drop()
+        return None
+    return _weigh(run, line, delivery, at, await line.hand_over(parcel))
 
 
 async def _reach(run: _Run, line: Line) -> bool:

@@ -4,7 +4,8 @@ import asyncio
 import signal
 from collections.abc import Callable
 
-from dispatcher.delivery.engine import Build, Terms, deliver, recover
+from dispatcher.delivery.engine import Build, Terms, deliver
+from dispatcher.delivery.recovery import recover
 from dispatcher.delivery.relay import Relay
 from dispatcher.models import Outcome
 from dispatcher.storage.ledger import Ledger

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from dispatcher.content.merge import Unfilled
 from dispatcher.content.message import build_message, make_skeleton
-from dispatcher.delivery.engine import Build, Terms, recover
+from dispatcher.delivery.engine import Build, Terms
 from dispatcher.delivery.line import Parcel
+from dispatcher.delivery.recovery import recover
 from dispatcher.delivery.relay import MaildirRelay
 from dispatcher.delivery.run import run
 from dispatcher.desk import screen

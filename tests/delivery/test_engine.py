@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.delivery.engine import Terms, deliver, recover
+from dispatcher.delivery.engine import Terms, deliver
 from dispatcher.delivery.line import Parcel
 from dispatcher.delivery.maildir import open_maildir, store
+from dispatcher.delivery.recovery import recover
 from dispatcher.delivery.relay import MaildirRelay, read_relay
 from dispatcher.delivery.smtp import Conversation
 from dispatcher.desk.audit import audit
