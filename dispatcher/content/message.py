@@ -8,16 +8,9 @@ from email.utils import parseaddr
 
 from dispatcher.content import headers
 from dispatcher.content.encode import Encoded, encode_pieces
-from dispatcher.content.merge import (
-    Context,
-    Part,
-    Unfilled,
-    fill,
-    fill_text,
-    prepare,
-    reader_values,
-    whole_url_attributes,
-)
+from dispatcher.content.evaluate import Context, reader_values
+from dispatcher.content.merge import Part, Unfilled, fill, fill_text, prepare
+from dispatcher.content.needs import whole_url_attributes
 from dispatcher.models import Edition, Picture, Subscriber
 
 

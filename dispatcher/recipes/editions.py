@@ -11,9 +11,11 @@ from pathlib import Path
 from dispatcher.audience.language import best_match
 from dispatcher.config import Settings
 from dispatcher.content.compose import compose
+from dispatcher.content.evaluate import reader_values
 from dispatcher.content.frozen import content_hash, freeze_edition, picture_names, thaw_edition
-from dispatcher.content.merge import Unfilled, attributes_used, culprit, reader_values
+from dispatcher.content.merge import Unfilled
 from dispatcher.content.message import Skeleton, build_message, make_skeleton
+from dispatcher.content.needs import attributes_used, culprit
 from dispatcher.content.source import Issue
 from dispatcher.content.theme import find_theme
 from dispatcher.errors import Fault, InputWrong

@@ -7,7 +7,8 @@ import pytest
 from lxml import html as lxml_html  # type: ignore[import-untyped]  # premailer's parser
 
 from dispatcher.content.compose import compose
-from dispatcher.content.merge import Context, fill_text, prepare
+from dispatcher.content.evaluate import Context
+from dispatcher.content.merge import fill_text, prepare
 from dispatcher.content.mirror import mirrored, mirrored_css
 from dispatcher.content.source import load_issue
 from dispatcher.content.theme import find_theme
