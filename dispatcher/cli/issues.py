@@ -42,7 +42,7 @@ def render(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.")],
 ) -> None:
     """Write each language's HTML, text and message, and a manifest with hashes."""
-    from dispatcher.recipes.rehearsal import render as write  # noqa: PLC0415
+    from dispatcher.recipes.render import render as write  # noqa: PLC0415
 
     for path in write(settings_of(context.obj), issue, out):
         print(path)

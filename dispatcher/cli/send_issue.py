@@ -49,9 +49,9 @@ def send_issue(
     settings = settings_of(folder)
     with open_newsletter(settings) as newsletter:
         if test is not None:
-            from dispatcher.recipes.rehearsal import TestOrder, send_test  # noqa: PLC0415
+            from dispatcher.recipes.single_copy import CopyOrder, send_copy  # noqa: PLC0415
 
-            exit_with(send_test(newsletter, TestOrder(issue=issue, to=test, reader=reader)))
+            exit_with(send_copy(newsletter, CopyOrder(issue=issue, to=test, reader=reader)))
             return
         from dispatcher.recipes.plan import Order  # noqa: PLC0415
 
@@ -64,7 +64,7 @@ def send_issue(
             command=shlex.join(["send-issue", *sys.argv[1:]]),
         )
         if dry_run:
-            from dispatcher.recipes.rehearsal import dry_run as rehearse  # noqa: PLC0415
+            from dispatcher.recipes.dry_run import dry_run as rehearse  # noqa: PLC0415
 
             rehearse(newsletter, order)
             return

@@ -5,6 +5,7 @@ from base64 import encodebytes
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parseaddr
+from functools import lru_cache
 
 from dispatcher.content import headers
 from dispatcher.content.encode import Encoded, encode_pieces
@@ -43,7 +44,9 @@ class Skeleton:
     related: bytes  # pictures as parts, for an edition with inline pictures
 
 
+@lru_cache(maxsize=16)  # the check, the dry run and the send each ask for the same few
 def make_skeleton(edition: Edition) -> Skeleton:
+    """Compiles and encodes what all copies of an edition share; the costly step, done once for equal editions."""
     text = prepare(edition.text, edition.fields, Context.TEXT)
     html = prepare(edition.html, edition.fields, Context.HTML)
     # Quoted-printable and base64 never contain "=_", so no body can contain the boundary.

@@ -5,19 +5,20 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from dispatcher.audience.language import best_match
 from dispatcher.config import Settings
+from dispatcher.content.budget import MAX_BYTES, encoded_bytes, weigh
 from dispatcher.content.compose import compose
 from dispatcher.content.evaluate import reader_values
 from dispatcher.content.frozen import content_hash, freeze_edition, picture_names, thaw_edition
 from dispatcher.content.merge import Unfilled
 from dispatcher.content.message import Skeleton, build_message, make_skeleton
 from dispatcher.content.needs import attributes_used, culprit
-from dispatcher.content.source import Issue
+from dispatcher.content.source import Issue, find_issue, load_issue
 from dispatcher.content.theme import find_theme
+from dispatcher.desk import screen
 from dispatcher.errors import Fault, InputWrong
 from dispatcher.models import Edition, Field, Subscriber
 from dispatcher.recipes.newsletter import letterhead, sample_copy
@@ -46,6 +47,12 @@ class Editions:
     def content_hash(self) -> str:
         """Of all editions together."""
         return hashlib.sha256("".join(each.content_hash for each in self.frozen).encode()).hexdigest()
+
+
+def load_named(settings: Settings, what: str) -> Issue:
+    """The issue that `what` names. Raises NotFound, InputWrong."""
+    folder = find_issue(settings.folder, what)
+    return load_issue(folder, root=settings.folder, default_language=settings.language)
 
 
 def compose_editions(issue: Issue, settings: Settings, *, label_missing: bool = False) -> Editions:
@@ -111,6 +118,25 @@ def check_fields(
         raise InputWrong(faults)
 
 
+def sample_message(settings: Settings, skeleton: Skeleton, reader: Subscriber, number: int) -> bytes:
+    """The message that this reader would get, with a sample's links. Raises InputWrong if it cannot be built."""
+    built = build_message(skeleton, sample_copy(settings, reader, number=number))
+    if isinstance(built, Unfilled):
+        raise InputWrong([Fault(path=reader.email, message=built.reason)])
+    return built
+
+
+def say_weights(editions: Editions) -> None:
+    """How much of what Gmail shows each edition's HTML takes, with every personal field at its longest."""
+    for language, edition in editions.by_language.items():
+        weight = weigh(edition.html)
+        advice = "; near the limit, so that stories are set close together" if weight.is_near else ""
+        screen.note(
+            f"{language}: {weight.total:,} bytes of HTML, {encoded_bytes(edition.html):,} as it travels; "
+            f"Gmail shows {MAX_BYTES:,}{advice}"
+        )
+
+
 def source_hashes(folder: Path, root: Path) -> dict[str, str]:
     """SHA-256 of every file that an issue and its theme are made of, by its path in the newsletter's folder."""
     files = [*folder.rglob("*"), *(root / "templates").rglob("*")]
@@ -140,11 +166,8 @@ def manifest(editions: Editions) -> str:
 
 
 def _trial(settings: Settings, skeleton: Skeleton, reader: Subscriber) -> Unfilled | None:
-    copy = sample_copy(
-        settings, reader, to=reader.email, message_id="trial@localhost", date=datetime(2000, 1, 1, tzinfo=UTC)
-    )
     try:
-        built = build_message(skeleton, copy)
+        built = build_message(skeleton, sample_copy(settings, reader, number=skeleton.edition.number))
     except ValueError as error:
         return Unfilled(reason=str(error))
     return built if isinstance(built, Unfilled) else None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 from urllib.parse import quote
 
@@ -26,6 +26,8 @@ from dispatcher.tokens import (
     sign_return,
     sign_view,
 )
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # dates what must be the same on every machine
 
 # What a trial uses while a setting is not made; a live run insists on its own.
 _UNSET_SENDER = "Newsletter <newsletter@localhost.invalid>"
@@ -115,12 +117,19 @@ def copy_for(
     )
 
 
-def sample_copy(settings: Settings, reader: Subscriber, *, to: str, message_id: str, date: datetime) -> Copy:
-    """A copy that belongs to nobody: its links open pages that say so and change nothing."""
+def sample_copy(
+    settings: Settings, reader: Subscriber, *, number: int, to: str | None = None, sent_at: datetime | None = None
+) -> Copy:
+    """A copy that belongs to nobody: its links open pages that say so and change nothing.
+
+    Without `sent_at` it is not to be sent, and is the same for ever; what is sent twice is two messages.
+    """
+    date = sent_at or _EPOCH
+    part = "sample" if sent_at is None else f"test-{int((sent_at - _EPOCH) / timedelta(microseconds=1))}"
     return Copy(
-        to=to,
+        to=to or reader.email,
         reader=reader,
-        message_id=message_id,
+        message_id=f"i{number}.{part}@{sender_address(settings).rpartition('@')[2]}",
         date=date,
         list_name=settings.list,
         unsubscribe_url=f"{base_url(settings)}/u/{SAMPLE}",

@@ -83,15 +83,16 @@ def make_plan(newsletter: Newsletter, order: Order) -> Plan:
         ledger = f"{database.instance}/{earlier.id}" if earlier else ""
         require_known(folder / "receipt.json", issue=number, ledger=ledger, sent=sent)
     left = _left(newsletter, earlier)
-    if earlier is not None and earlier.handed_over_at is not None:
-        if left or kind is Kind.LIVE:
-            return _going_on(newsletter, order, earlier, folder, list_name, left)
-        if isinstance(issue, Issue) and compose_editions(issue, settings).content_hash == earlier.content_hash:
-            return _going_on(newsletter, order, earlier, folder, list_name, left)
-        earlier = None  # the trial is over, and the issue is another one now
+    is_frozen = earlier is not None and earlier.handed_over_at is not None
+    if earlier is not None and is_frozen and (left or kind is Kind.LIVE):
+        return _going_on(newsletter, order, earlier, folder, list_name, left)
     if isinstance(issue, InputWrong):
         raise issue
     editions = compose_editions(issue, settings)
+    if earlier is not None and is_frozen:
+        if editions.content_hash == earlier.content_hash:
+            return _going_on(newsletter, order, earlier, folder, list_name, left)
+        earlier = None  # the trial is over, and the issue is another one now
     spoken = _bring_up_to_date(newsletter, order, editions, list_name)
     wanted = languages_of(database, list_name)
     people = {edition: sum(wanted[each] for each in speak) for edition, speak in spoken.items()}

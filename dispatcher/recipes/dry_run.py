@@ -1,0 +1,96 @@
+"""The recipe of `send-issue 29 --dry-run`: everything but handing over."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+from dispatcher.content.message import make_skeleton
+from dispatcher.desk import screen
+from dispatcher.errors import Fault, InputWrong
+from dispatcher.models import Subscriber
+from dispatcher.recipes.editions import sample_message, say_weights, thaw_editions
+from dispatcher.recipes.newsletter import Newsletter, stays_here
+from dispatcher.recipes.plan import Order, Plan, make_plan
+from dispatcher.storage.ledger import Ledger
+from dispatcher.storage.readers import RESERVED_DOMAIN, is_reserved, readers
+from dispatcher.storage.reports import observed_rate
+from dispatcher.storage.subscribers import everybody
+
+_PAGE = 1000
+
+
+def dry_run(newsletter: Newsletter, order: Order) -> None:
+    """Plans a send, builds and parses back every message of it, and says who is skipped and why; mails nobody.
+
+    Raises what the send itself would raise before the first message.
+    """
+    plan = make_plan(newsletter, order)
+    begun = time.monotonic()
+    built: Counter[str] = Counter()
+    faults: list[str] = []
+    octets = 0
+    for language, reader in _planned(newsletter, plan):
+        skeleton = make_skeleton(plan.editions.by_language[language])
+        content = sample_message(newsletter.settings, skeleton, reader, plan.number)
+        faults += [f"{reader.email}: {defect}" for defect in _defects(content)]
+        built[language] += 1
+        octets += len(content)
+    if faults:
+        raise InputWrong([Fault(path=f"issue {plan.number}", message=fault) for fault in faults[:100]])
+    _say_plan(newsletter, plan, built, octets, time.monotonic() - begun)
+    say_weights(plan.editions)
+
+
+def _planned(newsletter: Newsletter, plan: Plan) -> Iterator[tuple[str, Subscriber]]:
+    """Every reader of a plan with the edition he gets: those to be added, and those left of an earlier run."""
+    skips_reserved = not stays_here(newsletter.relay)
+    for language, spoken in plan.spoken.items():
+        after = 0
+        while page := readers(newsletter.database, plan.list_name, spoken, after=after, limit=_PAGE):
+            after = page[-1].id
+            for reader in page:
+                if not (skips_reserved and is_reserved(reader.email.rpartition("@")[2])):
+                    yield language, reader
+    if plan.earlier is not None and plan.left:
+        _, languages = thaw_editions(newsletter.database, plan.earlier.id)
+        with closing(Ledger(newsletter.database, plan.earlier)) as ledger:
+            after = 0
+            while rows := ledger.waiting(after=after, limit=_PAGE):
+                after = rows[-1].id
+                for row in rows:
+                    yield languages[row.edition_id], row.subscriber
+
+
+def _defects(content: bytes) -> list[str]:
+    """What a strict parser finds wrong with a message."""
+    parsed = message_from_bytes(content, EmailMessage, policy=policy.default)
+    return [type(defect).__name__ for part in parsed.walk() for defect in part.defects]
+
+
+def _say_plan(newsletter: Newsletter, plan: Plan, built: Counter[str], octets: int, seconds: float) -> None:
+    total = built.total()
+    by_edition = ", ".join(f"{count:,} {language}" for language, count in built.items())
+    screen.say(
+        f"dry run: issue {plan.number} to {plan.list_name}: {total:,} messages{f' ({by_edition})' if built else ''}, "
+        "nobody is mailed"
+    )
+    if total:
+        time_taken = screen.spoken_time(seconds)
+        screen.say(f"every message was built and parsed back in {time_taken}, {octets // total:,} bytes each")
+    for address, reason in _skipped(newsletter, plan):
+        screen.say(f"skipped: {address}: {reason}")
+    if rate := observed_rate(newsletter.database):
+        screen.say(f"expected time: {screen.spoken_time(total / rate)}, at the {rate:,.0f} a second of the last issue")
+
+
+def _skipped(newsletter: Newsletter, plan: Plan) -> Iterator[tuple[str, str]]:
+    """Who of the list gets nothing, and why."""
+    skips_reserved = not stays_here(newsletter.relay)
+    for row in everybody(newsletter.database, plan.list_name):
+        if row.state != "active":
+            yield row.email, {"removed": "no longer in the file"}.get(row.state, row.state)
+        elif skips_reserved and is_reserved(row.email.rpartition("@")[2]):
+            yield row.email, RESERVED_DOMAIN
