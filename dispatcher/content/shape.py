@@ -5,14 +5,13 @@ it heads is seen from what stands under it. A `##` anywhere makes an issue expli
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dispatcher.content.anchors import new_anchor
 from dispatcher.content.balance import statement_faults
 from dispatcher.content.markdown import Placed
-from dispatcher.content.personal import without_marks
+from dispatcher.content.outline import Outline, Part, explicit, flat, matching_key, nothing_under
 from dispatcher.content.story_body import story_body
 from dispatcher.content.tree import (
     Blocks,
@@ -21,7 +20,6 @@ from dispatcher.content.tree import (
     Figure,
     Heading,
     Inlines,
-    Items,
     Link,
     LinkCard,
     Note,
@@ -37,26 +35,6 @@ from dispatcher.errors import Fault
 from dispatcher.models import Field
 
 _SOURCE_LABEL = re.compile(r"\s*(原文|source)\s*[:：]\s*", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A heading and what stands under it, up to the next."""
-
-    title: Inlines
-    level: int  # 1 or 2; 0 for what comes before the first heading
-    line: int
-    body: tuple[Placed, ...]
-    kind: StoryKind | None = None  # what its heading says: it is a story then
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outline:
-    """Which part is what."""
-
-    openings: tuple[Part, ...] = ()  # headed texts before the first story: they belong to the introduction
-    sections: tuple[tuple[Inlines, tuple[Part, ...]], ...] = ()
-    notes: tuple[Part, ...] = ()
 
 
 def shape(
@@ -76,11 +54,11 @@ def shape(
     last, colophon = _before_and_after_divider(last)
     intro, *parts = [*others, last]
     faults += [
-        _empty(part, path)
+        nothing_under(part, path)
         for part in parts
         if not (part.body or (is_explicit and part.level == 1) or _is_brief_by_itself(part))
     ]
-    outline = _explicit(parts, faults, path) if is_explicit else _flat(parts, faults, path)
+    outline = explicit(parts, faults, path) if is_explicit else flat(parts, faults, path)
     stories = {id(story.title) for _, members in outline.sections for story in members}
     faults += [_no_story(part, part.kind, path) for part in headed if part.kind and id(part.title) not in stories]
     if not (is_explicit or colophon) and outline.notes:
@@ -103,12 +81,6 @@ def _pictures_of_briefs(document: Document) -> Iterator[Figure]:
 def _pictured(figure: Figure) -> Fault:
     remedy = "remove the picture, or the {.brief} of its story"
     return Fault(path=figure.path, line=figure.line, message="a brief has no picture", remedy=remedy)
-
-
-def matching_key(title: Inlines) -> str:
-    """What is left of a title when spelling does not matter: letters and digits."""
-    folded = unicodedata.normalize("NFKC", without_marks(plain_text(title))).casefold()
-    return "".join(character for character in folded if character.isalnum())
 
 
 def _parts(blocks: Sequence[Placed]) -> list[Part]:
@@ -151,11 +123,6 @@ def _before_and_after_cards(note: Part) -> tuple[Part, Blocks]:
     return replace(note, body=note.body[: len(note.body) - len(after)]), after
 
 
-def _empty(part: Part, path: str) -> Fault:
-    message = f"there is nothing under the heading “{plain_text(part.title)}”"
-    return Fault(path=path, line=part.line, message=message, remedy="write it, or remove the heading")
-
-
 def _is_brief_by_itself(part: Part) -> bool:
     """`## [What it is](https://…) {.brief}` says all it has to."""
     return part.kind is StoryKind.BRIEF and any(isinstance(inline, Link) for inline in part.title)
@@ -164,96 +131,6 @@ def _is_brief_by_itself(part: Part) -> bool:
 def _no_story(part: Part, kind: StoryKind, path: str) -> Fault:
     message = f"“{plain_text(part.title)}” is no story, and cannot be {{.{kind}}}"
     return Fault(path=path, line=part.line, message=message, remedy="remove it, or make the heading a story's")
-
-
-# --- explicit -------------------------------------------------------------------------------------
-
-
-def _explicit(parts: Sequence[Part], faults: list[Fault], path: str) -> Outline:
-    """A `#` with `##` under it is a section, one without is a note."""
-    openings: list[Part] = []
-    sections: list[tuple[Inlines, tuple[Part, ...]]] = []
-    notes: list[Part] = []
-    for head, stories in _headed(parts):
-        if stories:
-            if head and head.body:
-                remedy = "move it under a ##, or into the introduction"
-                message = f"text stands between the section “{plain_text(head.title)}” and its first story"
-                faults.append(Fault(path=path, line=head.body[0].line, message=message, remedy=remedy))
-            faults += [_misplaced(note, path) for note in notes]
-            notes = []
-            sections.append((head.title if head else (), stories))
-        elif head:
-            if not head.body:
-                faults.append(_empty(head, path))
-            (notes if sections else openings).append(head)
-    return Outline(openings=tuple(openings), sections=tuple(sections), notes=tuple(notes))
-
-
-def _headed(parts: Sequence[Part]) -> Iterator[tuple[Part | None, tuple[Part, ...]]]:
-    """Each `#` with the `##` that follow it; None for a `##` before any `#`."""
-    head: Part | None = None
-    stories: list[Part] = []
-    for part in parts:
-        if part.level == 2:
-            stories.append(part)
-        else:
-            yield head, tuple(stories)
-            head, stories = part, []
-    yield head, tuple(stories)
-
-
-def _misplaced(note: Part, path: str) -> Fault:
-    message = f"“{plain_text(note.title)}” has no ## under it and stands between sections"
-    return Fault(path=path, line=note.line, message=message, remedy="make it a story with ##, or move it to the end")
-
-
-# --- flat -----------------------------------------------------------------------------------------
-
-
-def _flat(parts: Sequence[Part], faults: list[Fault], path: str) -> Outline:
-    """A list of headings is a contents list, and names a section.
-
-    A story is what such a list names, what has a picture or a quotation, or what stands between stories.
-    """
-    titles = {matching_key(part.title) for part in parts}
-    contents = [part for part in parts if titles & set(_listed(part))]
-    faults += [_unmatched(part, path) for part in contents if not titles.issuperset(_listed(part))]
-    section_of = {key: part.line for part in contents for key in _listed(part)}
-    texts = [part for part in parts if not titles & set(_listed(part))]
-    places = [index for index, part in enumerate(texts) if matching_key(part.title) in section_of or _is_story(part)]
-    if not places:
-        return Outline(notes=tuple(texts))
-    first, last = places[0], places[-1]
-    names = {part.line: part.title for part in contents}
-    members: dict[int, list[Part]] = {section: [] for section in (0, *names)}
-    section = 0
-    for part in texts[first : last + 1]:
-        section = section_of.get(matching_key(part.title), section)
-        members[section].append(part)
-    return Outline(
-        openings=tuple(texts[:first]),
-        sections=tuple((names.get(line, ()), tuple(stories)) for line, stories in members.items() if stories),
-        notes=tuple(texts[last + 1 :]),
-    )
-
-
-def _listed(part: Part) -> list[str]:
-    """The keys of the items, if the part is nothing but a list."""
-    match [placed.block for placed in part.body]:
-        case [Items(items=items)]:
-            return [matching_key(block.children) for item in items for block in item if isinstance(block, Paragraph)]
-        case _:
-            return []
-
-
-def _unmatched(contents: Part, path: str) -> Fault:
-    message = f"the contents list under “{plain_text(contents.title)}” names a story that no heading bears"
-    return Fault(path=path, line=contents.line, message=message, remedy="spell its items as the stories' headings")
-
-
-def _is_story(part: Part) -> bool:
-    return part.kind is not None or any(isinstance(placed.block, Figure | Quotation) for placed in part.body)
 
 
 # --- the document ---------------------------------------------------------------------------------

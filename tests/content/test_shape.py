@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.content.markdown import read_blocks
-from dispatcher.content.shape import matching_key, shape
+from dispatcher.content.outline import matching_key
+from dispatcher.content.shape import shape
 from dispatcher.content.tree import (
     Block,
     Blocks,
