@@ -8,28 +8,28 @@ from typing import Any
 
 from jinja2 import pass_environment
 
-from dispatcher.content import html, text
-from dispatcher.content.addresses import shown_url
-from dispatcher.content.budget import MAX_BYTES, Weight, weigh
-from dispatcher.content.inline import damage, inline_styles, take_inlined_styles
-from dispatcher.content.mirror import mirrored
-from dispatcher.content.mjml import mjml_to_html
-from dispatcher.content.pictures import place_pictures
-from dispatcher.content.source import Draft
-from dispatcher.content.theme import Theme, open_environment, read_strings, render, shown_path
+from dispatcher.content.drawing import html, text
+from dispatcher.content.drawing.addresses import shown_url
+from dispatcher.content.drawing.inline import damage, inline_styles, take_inlined_styles
+from dispatcher.content.drawing.mirror import mirrored
+from dispatcher.content.drawing.mjml import mjml_to_html
+from dispatcher.content.drawing.picture_weight import picture_warnings
+from dispatcher.content.drawing.pictures import place_pictures
+from dispatcher.content.drawing.reading_time import minutes_to_read
+from dispatcher.content.drawing.some_readers import bracketed, numbered
+from dispatcher.content.drawing.tagged import tagged
+from dispatcher.content.drawing.theme import Theme, open_environment, read_strings, render, shown_path
+from dispatcher.content.drawing.wrap import wrap
+from dispatcher.content.figures import figures
+from dispatcher.content.message.budget import MAX_BYTES, Weight, weigh
+from dispatcher.content.source.issue import Draft
 from dispatcher.content.tree import (
-    Block,
-    Blocks,
     Document,
     Figure,
-    Items,
     Paragraph,
-    Quotation,
-    Sponsor,
     plain_text,
 )
-from dispatcher.content.wording import Wording, closing, spell_date, sponsored
-from dispatcher.content.wrap import wrap
+from dispatcher.content.wording import Wording, closing, counted, spell_date, sponsored
 from dispatcher.errors import Fault, InputWrong
 from dispatcher.models import Edition, Field, Letterhead, Picture
 
@@ -42,14 +42,18 @@ def compose(
     theme: Theme,
     letterhead: Letterhead,
     label_missing: bool = False,
+    warnings: list[Fault] | None = None,
 ) -> Edition:
-    """The edition of a draft; the same input gives the same bytes.
+    """The edition of a draft; the same input gives the same bytes. What need not stop a send goes to `warnings`.
 
     With `label_missing`, a picture that cannot be used is drawn as a box with its name instead of raising InputWrong.
     """
     document, faults = place_pictures(draft.document, folder)
     if faults and not label_missing:
         raise InputWrong(faults)
+    if warnings is not None:
+        warnings += (*faults, *picture_warnings(document, shown_path(draft.path, theme)))
+    document = tagged(document, letterhead.utm.replace("{number}", str(number)), but=letterhead.base_url)
     draft = replace(draft, document=document)
     made = _draw(draft, number=number, theme=theme, letterhead=letterhead, compact=False)
     weight = _weigh(made, document)
@@ -73,6 +77,7 @@ def _too_large(weight: Weight, document: Document, path: str) -> Fault:
         path=path,
         message=f"the HTML has {weight.total:,} bytes, and Gmail cuts it off after {MAX_BYTES:,}{largest}",
         remedy="shorten the issue, or send it as two",
+        check="NL018",
     )
 
 
@@ -80,6 +85,8 @@ def _draw(draft: Draft, *, number: int, theme: Theme, letterhead: Letterhead, co
     """The edition as the theme draws it; `compact` asks for few wrappers between the stories."""
     document = draft.document
     fields: list[Field] = list(draft.fields)
+    path = shown_path(draft.path, theme)
+    opens, closes = bracketed(document, into=fields, path=path)
     strings = read_strings(theme, draft.language)
     environment = open_environment(
         theme,
@@ -88,7 +95,9 @@ def _draw(draft: Draft, *, number: int, theme: Theme, letterhead: Letterhead, co
         document=document,
         **_masthead(document),
         compact=compact,
-        numbers=_story_numbers(document),
+        numbers=numbered(document, into=fields, path=path),
+        opens=opens,
+        closes=closes,
         language=draft.language,
         number=number,
         date=spell_date(draft.date, draft.language),
@@ -97,7 +106,9 @@ def _draw(draft: Draft, *, number: int, theme: Theme, letterhead: Letterhead, co
         newsletter=letterhead.newsletter,
         postal_address=letterhead.postal_address,
     )
-    environment.filters |= _filters(Wording(language=draft.language, strings=strings), letterhead)
+    wording = Wording(language=draft.language, strings=strings)
+    environment.filters |= _filters(wording, letterhead)
+    environment.globals["minutes"] = counted("minutes", minutes_to_read(_prose(document, wording)), wording)
     mjml = render(environment, "issue.mjml", theme)
     return Edition(
         number=number,
@@ -137,6 +148,7 @@ def _filters(wording: Wording, letterhead: Letterhead) -> dict[str, Callable[...
         "body": lambda blocks, title=(): text.body(blocks, wording, title),
         "underline": text.underline,
         "shown_url": shown_url,
+        "own_line": lambda mark: f"{mark}\n" if mark else "",
         "wrap": lambda words: "\n".join(wrap(words)),
         "day": lambda day: spell_date(day, wording.language, "medium"),
         "closing": lambda until: closing(until, wording),
@@ -148,6 +160,13 @@ def _address(picture: Picture, letterhead: Letterhead) -> str:
     return f"cid:{picture.name}" if letterhead.inline_pictures else f"{letterhead.base_url}/pictures/{picture.name}"
 
 
+def _prose(document: Document, wording: Wording) -> str:
+    """What there is to read."""
+    stories = (story for section in document.sections for story in section.stories)
+    parts = [document.intro, *(story.body for story in stories), *(note.body for note in document.notes)]
+    return "".join(text.body(blocks, wording) for blocks in parts)
+
+
 def _masthead(document: Document) -> dict[str, Any]:
     """The intro in three: a tagline is the paragraph before an opening picture."""
     intro = document.intro
@@ -157,38 +176,6 @@ def _masthead(document: Document) -> dict[str, Any]:
     return {"tagline": intro[0] if at else None, "opening": intro[at], "intro": intro[at + 1 :]}
 
 
-def _story_numbers(document: Document) -> dict[str, int]:
-    stories = (story for section in document.sections for story in section.stories)
-    return {story.anchor: number for number, story in enumerate(stories, start=1)}
-
-
 def _pictures(document: Document) -> Iterator[Picture]:
-    yield from _pictures_in(document.intro)
-    for section in document.sections:
-        for story in section.stories:
-            yield from _pictures_in(story.body)
-    for note in document.notes:
-        yield from _pictures_in(note.body)
-    yield from _pictures_in(document.colophon)
-
-
-def _pictures_in(blocks: Blocks) -> Iterator[Picture]:
-    for block in blocks:
-        yield from _pictures_of(block)
-
-
-def _pictures_of(block: Block) -> Iterator[Picture]:
-    match block:
-        case Figure(picture=picture, dark=dark):
-            yield from (each for each in (picture, dark) if each is not None)
-        case Sponsor(figure=Figure() as figure, body=body):
-            yield from _pictures_in((figure, *body))
-        case Sponsor(body=body):
-            yield from _pictures_in(body)
-        case Quotation(children=children):
-            yield from _pictures_in(children)
-        case Items(items=items):
-            for item in items:
-                yield from _pictures_in(item)
-        case _:
-            pass
+    for figure in figures(document):
+        yield from (each for each in (figure.picture, figure.dark) if each is not None)

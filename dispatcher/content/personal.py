@@ -5,7 +5,7 @@ Markdown, MJML and inlining would each damage `{{ subscriber.name }}` in their o
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 from jinja2 import TemplateSyntaxError, nodes
@@ -20,7 +20,7 @@ inside a URL, w a whole URL."""
 
 PERSONAL_NAMES = frozenset({"subscriber", "unsubscribe_url", "view_url"})
 
-# What may run once per reader. Loops are bounded when the edition is compiled (content.merge); multiplication,
+# What may run once per reader. Loops are bounded when the edition is compiled (message.evaluate); multiplication,
 # calls, macros and includes are absent because they have no bound, or would work on text already encoded.
 _ALLOWED_NODES = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.Assign,
@@ -29,7 +29,8 @@ _ALLOWED_NODES = (
     nodes.And, nodes.Or, nodes.Not, nodes.CondExpr, nodes.Concat, nodes.Add, nodes.Sub, nodes.Neg,
 )  # fmt: skip
 ALLOWED_FILTERS = frozenset(
-    "default d upper lower title capitalize trim replace truncate split join first last length count int round".split()
+    "default d upper lower title capitalize trim replace truncate split join first last length count int round"
+    " number values".split()
 )
 _OWNERS = frozenset({"subscriber", "loop"})  # what has fields, and is nothing to print itself
 _DEEPEST = 15
@@ -42,8 +43,12 @@ def grammar() -> ImmutableSandboxedEnvironment:
     return ImmutableSandboxedEnvironment(keep_trailing_newline=True)
 
 
-def mark(source: str, *, into: list[Field], path: str, first_line: int = 1, personal_only: bool = False) -> str:
+def mark(
+    source: str, *, into: list[Field], path: str, first_line: int = 1, taken: int = 0, personal_only: bool = False
+) -> str:
     """The source with every personal construct replaced by a mark and appended to `into`.
+
+    Marks number into `into`, after as many fields as are `taken` elsewhere.
 
     With `personal_only`, constructs that name nothing personal stay: a theme's own Jinja, which runs once per
     edition. Line numbers are kept. Raises InputWrong with the line of each fault.
@@ -70,7 +75,7 @@ def mark(source: str, *, into: list[Field], path: str, first_line: int = 1, pers
             if personal_only:
                 _check(closed(field.source), path=path, first_line=line)
             into.append(field)
-            marked.append(f"zq{len(into) - 1}{'s' if field.is_statement else 'x'}qz" + "\n" * text.count("\n"))
+            marked.append(f"zq{taken + len(into) - 1}{'s' if field.is_statement else 'x'}qz" + "\n" * text.count("\n"))
     return "".join(marked)
 
 
@@ -111,13 +116,36 @@ def _constructs(source: str, path: str, first_line: int) -> Iterator[tuple[int, 
     except TemplateSyntaxError as error:
         raise InputWrong([_syntax(error, path, first_line)]) from error
     if pending:
-        raise InputWrong([_syntax(TemplateSyntaxError("this is not closed", began - first_line + 1), path, first_line)])
+        message = f"this {pending[0].strip()} is not closed"
+        raise InputWrong([_syntax(TemplateSyntaxError(message, began - first_line + 1), path, first_line)])
 
 
 _WHITESPACE_CONTROL = re.compile(r"(\{[%{])[-+]|[-+]([%}]\})")
 _OPENING = re.compile(r"\{%[-+]?\s*(if|for|set)\b")
 _MIDDLE = re.compile(r"\{%[-+]?\s*(elif|else)\b")
 _CLOSING = re.compile(r"\{%[-+]?\s*end(if|for)\b")
+
+
+def _unbalanced(constructs: Iterable[tuple[int, str, str]], path: str) -> Fault | None:
+    """The first statement that is not closed, or that closes nothing; Jinja would name the last line of the file."""
+    opened: list[tuple[int, str, str]] = []
+    for line, kind, text in constructs:
+        if kind != "statement":
+            continue
+        written = " ".join(text.split())
+        if (opening := _OPENING.match(text)) and opening[1] != "set":
+            opened.append((line, opening[1], written))
+        elif _MIDDLE.match(text) and not opened:
+            return _fault(path, line, f"{written} stands outside of an if", "remove it, or add {% if … %} before it")
+        elif closing := _CLOSING.match(text):
+            if not opened or opened[-1][1] != closing[1]:
+                remedy = f"remove it, or add {{% {closing[1]} … %}} before it"
+                return _fault(path, line, f"{written} closes nothing that is open", remedy)
+            opened.pop()
+    if opened:
+        line, word, written = opened[-1]
+        return _fault(path, line, f"{written} is not closed", f"add {{% end{word} %}} after what it is about")
+    return None
 
 
 def _keep_personal(construct: str, open_blocks: list[bool]) -> bool:
@@ -148,7 +176,8 @@ def _check(source: str, *, path: str, first_line: int) -> None:
     try:
         tree = grammar().parse(source)
     except TemplateSyntaxError as error:
-        raise InputWrong([_syntax(error, path, first_line)]) from error
+        fault = _unbalanced(_constructs(source, path, first_line), path) or _syntax(error, path, first_line)
+        raise InputWrong([fault]) from error
     except RecursionError as error:  # Jinja's parser recurses at every bracket
         remedy = "use fewer brackets, or {% raw %}…{% endraw %}"
         raise InputWrong([_fault(path, first_line, "personal content is nested too deep", remedy)]) from error
@@ -219,4 +248,4 @@ def _syntax(error: TemplateSyntaxError, path: str, first_line: int) -> Fault:
 
 
 def _fault(path: str, line: int, message: str, remedy: str) -> Fault:
-    return Fault(path=path, line=line, message=message, remedy=remedy)
+    return Fault(path=path, line=line, message=message, remedy=remedy, check="NL048")

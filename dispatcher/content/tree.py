@@ -1,6 +1,6 @@
 """The document tree: what an issue is made of, before it becomes HTML or text.
 
-Text holds the marks of `content.personal` where a reader's fields go; nothing here knows about output.
+Text holds the marks of `personal` where a reader's fields go; nothing here knows about output.
 """
 
 from dataclasses import dataclass
@@ -83,6 +83,7 @@ class Heading:
     level: int
     children: Inlines
     kind: "StoryKind | None" = None  # said by the author with {.lead} or {.brief}; only a story's heading may have one
+    only: str = ""  # the condition on a reader for whom the story is, in Jinja's words; so, too, only a story's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +265,7 @@ class Story:
     body: Blocks
     line: int
     kind: StoryKind = StoryKind.ORDINARY
+    condition: str = ""  # on the reader, in Jinja's words; empty for a story that everybody gets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +273,12 @@ class Section:
     title: Inlines  # empty for stories that stand under no section
     anchor: str
     stories: tuple[Story, ...]
+
+    @property
+    def condition(self) -> str:
+        """On a reader who gets any of its stories; empty if everybody gets one."""
+        conditions = [story.condition for story in self.stories]
+        return " or ".join(f"({each})" for each in dict.fromkeys(conditions)) if all(conditions) else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dispatcher.content.source import Draft, load_issue
+from dispatcher.content.source.issue import Draft, load_issue
 
 REFERENCE = Path(__file__).parent / "reference"  # a newsletter's folder
 FOLDER = REFERENCE / "issues/1"

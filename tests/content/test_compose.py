@@ -13,11 +13,11 @@ from lxml import html as lxml_html  # type: ignore[import-untyped]  # premailer'
 from PIL import Image
 
 from dispatcher.content.compose import compose
-from dispatcher.content.source import load_issue
-from dispatcher.content.theme import find_theme
+from dispatcher.content.drawing.theme import find_theme
+from dispatcher.content.drawing.wrap import columns
+from dispatcher.content.source.issue import load_issue
 from dispatcher.content.tree import Emphasis, Note, Paragraph, Statement, Text
 from dispatcher.content.wording import spell_date
-from dispatcher.content.wrap import columns
 from dispatcher.errors import InputWrong
 from dispatcher.models import Edition, Field, Letterhead
 from tests.content.trees import LETTERHEAD, ROOT, document, edition, figure, full_story, link, paragraph, story, words

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.content.markdown import read_blocks
+from dispatcher.content.source.markdown import read_blocks
 from dispatcher.content.tree import (
     Block,
     Event,

@@ -7,7 +7,8 @@ import pytest
 from lxml import html as lxml_html  # type: ignore[import-untyped]  # premailer's parser
 from PIL import Image
 
-from dispatcher.content.text import body
+from dispatcher.content.drawing.text import body
+from dispatcher.content.drawing.wrap import columns
 from dispatcher.content.tree import (
     Block,
     CodeBlock,
@@ -25,7 +26,6 @@ from dispatcher.content.tree import (
     Table,
     Text,
 )
-from dispatcher.content.wrap import columns
 from dispatcher.models import Edition
 from tests.content.trees import CHINESE, ENGLISH, document, edition, everything, figure, link, paragraph, story, words
 from tests.content.trees import TUESDAY as DAY
@@ -225,9 +225,9 @@ def test_a_dark_screen_gets_the_dark_picture_and_everybody_else_the_light_one(th
     assert len(made.pictures) == 2
     assert "display:none" in dark.getparent().get("style").replace(" ", "")
     assert "display:none" not in (light.getparent().get("style") or "").replace(" ", "")
-    rules = re.findall(r"@media \(prefers-color-scheme: dark\) \{.*?</style>", made.html, re.DOTALL)[0]
-    assert ".light { display: none !important }" in rules
-    assert ".dark { display: block !important }" in rules
+    rules = re.findall(r"@media \(prefers-color-scheme:dark\)\{.*?</style>", made.html, re.DOTALL)[0]
+    assert ".light{display:none!important}" in rules
+    assert ".dark{display:block!important}" in rules
     assert light.get("alt") == dark.get("alt") == "a"
 
 

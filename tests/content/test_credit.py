@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from dispatcher.content.markdown import read_blocks
+from dispatcher.content.source.markdown import read_blocks
 from dispatcher.content.tree import Figure, Inlines, Link, Text, plain_text
 from dispatcher.errors import Fault
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dispatcher.content.encode import encode_pieces, quoted_printable
+from dispatcher.content.message.encode import encode_pieces, quoted_printable
 
 plain = st.text(st.sampled_from("ab .=-_F\nrom\t\"<>'"), max_size=200)
 chinese = st.text(st.sampled_from("王芳读信件，。\n 😀.F"), max_size=60).map(lambda text: "王芳" * 20 + text)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.content.frozen import content_hash, freeze_edition, picture_names, thaw_edition
+from dispatcher.content.message.frozen import content_hash, freeze_edition, picture_names, thaw_edition
 from dispatcher.models import Edition, Field, Picture
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.content.headers import courtesy, date, field, list_unsubscribe, mailbox, unstructured
+from dispatcher.content.message.headers import courtesy, date, field, list_unsubscribe, mailbox, unstructured
 
 CONTROLS = ["\r", "\n", "\r\n", "\0", "\x01", "\x0b", "\x0c", "\x1b", "\x7f", "\x85", "\u2028", "\u2029"]
 ENCODED_WORD = re.compile(rb"=\?utf-8\?b\?[A-Za-z0-9+/]*=*\?=")

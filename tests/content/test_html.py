@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from dispatcher.content.html import html, macro_name
-from dispatcher.content.inline import damage, inline_styles, take_inlined_styles
-from dispatcher.content.mjml import DEEPEST, mjml_to_html
+from dispatcher.content.drawing.html import html, macro_name
+from dispatcher.content.drawing.inline import damage, inline_styles, take_inlined_styles
+from dispatcher.content.drawing.mjml import DEEPEST, mjml_to_html
 from dispatcher.content.tree import CodeSpan, Emphasis, LineBreak, Link, LinkCard, Strong, Struck, Text
 from dispatcher.errors import InputWrong
 
@@ -67,7 +67,7 @@ def test_attributes_keep_emoji_combining_marks_and_backslashes() -> None:
 
 
 def test_a_line_break_in_an_attribute_becomes_a_space() -> None:
-    assert "color:red; margin:0" in finished('<p style="color:red;\n  margin:0">x</p>')
+    assert 'title="one two"' in finished('<p title="one\n  two">x</p>')
 
 
 def test_text_may_speak_of_what_the_engine_does_to_attributes() -> None:
@@ -89,9 +89,7 @@ def test_conditional_comments_are_the_same_before_and_after_inlining() -> None:
 
 
 def test_media_queries_important_and_data_attributes_stay_in_their_style_block() -> None:
-    kept = (
-        "@media (prefers-color-scheme: dark) { .x { color: #fff !important } } [data-ogsc] .x { margin: 0 !important }"
-    )
+    kept = "@media (prefers-color-scheme:dark){.x{color:#fff!important}}[data-ogsc] .x{margin:0!important}"
     rules = '<mj-style inline="inline">.x { color: #111 }</mj-style>'
     out = finished('<p class="x">x</p>', f"<mj-style>{kept}</mj-style>{rules}")
     assert kept in out
@@ -130,3 +128,38 @@ def test_tags_nested_too_deep_are_refused_before_they_end_the_process() -> None:
 def test_tags_nested_as_deep_as_allowed_come_through() -> None:
     depth = DEEPEST - 5
     assert "innermost" in finished("<div>" * depth + "innermost" + "</div>" * depth)
+
+
+def laid_out(body: str) -> str:
+    return f"<mjml><mj-head><mj-title>t</mj-title></mj-head><mj-body>{body}</mj-body></mjml>"
+
+
+IN_COLUMN = "<mj-section><mj-column>{}</mj-column></mj-section>"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (IN_COLUMN.format("<mj-txt>x</mj-txt>"), "there is no <mj-txt> in MJML; did you mean <mj-text>?"),
+        ("<mj-section><mj-text>x</mj-text></mj-section>", "<mj-text> stands in <mj-section>; its place is <mj-column>"),
+        ("<mj-column><mj-text>x</mj-text></mj-column>", "<mj-column> stands in <mj-body>; its place is <mj-section>"),
+        (IN_COLUMN.format("<p>x</p>"), "<p> stands in <mj-column>; put HTML into <mj-text> or <mj-raw>"),
+        (IN_COLUMN.format('<mj-image hreff="a" />'), "<mj-image> has no hreff; did you mean href?"),
+        (IN_COLUMN.format('<mj-text paddng="0">x</mj-text>'), "<mj-text> has no paddng; did you mean padding?"),
+        (IN_COLUMN.format("<mj-text><mj-image src='a' /></mj-text>"), "<mj-image> stands in <mj-text>"),
+    ],
+)
+def test_mjml_that_the_engine_would_take_for_granted_is_refused(body: str, said: str) -> None:
+    with pytest.raises(InputWrong) as wrong:
+        mjml_to_html(laid_out(body), path="templates/mine/issue.mjml")
+    assert str(wrong.value).startswith(f"templates/mine/issue.mjml: {said}")
+
+
+def test_all_that_mjml_has_may_stand_where_it_belongs() -> None:
+    column = (
+        '<mj-text css-class="a"><p class="b">x</p></mj-text><mj-image src="https://e.example/a.png" alt="" />'
+        '<mj-button href="https://e.example/">x</mj-button><mj-divider /><mj-spacer height="4px" />'
+        "<mj-table><tr><td>x</td></tr></mj-table><mj-raw><!-- x --></mj-raw>"
+    )
+    body = f"<mj-wrapper>{IN_COLUMN.format(column)}</mj-wrapper><mj-raw><hr /></mj-raw>"
+    assert "e.example" in mjml_to_html(laid_out(body), path="issue.mjml")

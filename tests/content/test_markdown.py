@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.content.markdown import read_blocks
+from dispatcher.content.source.markdown import read_blocks
 from dispatcher.content.tree import (
     Block,
     CodeBlock,
@@ -177,7 +177,7 @@ def test_an_address_that_no_mail_program_could_follow_is_a_fault(url: str) -> No
         (">" * 51 + "a", 1, "lists or quotations are nested more than 50 levels deep"),
         ("a\n\n" + "- " * 51 + "a", 3, "lists or quotations are nested more than 50 levels deep"),
         ("- > " * 5000 + "a", 1, "lists or quotations are nested more than 50 levels deep"),
-        ("a\n\n{{ subscriber.name", 3, "unexpected end of template"),
+        ("a\n\n{{ subscriber.name", 3, "this {{ is not closed"),
     ],
 )
 def test_what_cannot_be_sent_is_a_fault_with_its_line(source: str, line: int, message: str) -> None:
@@ -291,3 +291,15 @@ def test_any_text_is_read_and_faults_lie_within_it(source: str) -> None:
     source = source.replace("\r", "")
     _, faults = read(source)
     assert all(fault.line and 1 <= fault.line <= source.count("\n") + 1 for fault in faults)
+
+
+@pytest.mark.parametrize("note", ["<!-- a note -->", "<!-- a note\nof two lines -->", "<!-- a\n\nlong one -->"])
+def test_a_note_among_editors_reaches_nobody(note: str) -> None:
+    assert blocks(f"One.\n\n{note}\n\nTwo.") == blocks("One.\n\nTwo.")
+    assert blocks(f"{note}\nTwo.") == blocks("Two.")
+
+
+def test_a_note_within_a_sentence_reaches_nobody_and_an_unfinished_one_does() -> None:
+    assert blocks("One <!-- a note -->and two.") == blocks("One and two.")
+    assert blocks("<!-- unfinished\n\nTwo.") != blocks("Two.")
+    assert blocks("    <!-- code -->") != blocks("")

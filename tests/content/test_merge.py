@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.content.evaluate import Context, reader_values
-from dispatcher.content.merge import Unfilled, fill, fill_text, prepare
+from dispatcher.content.message.evaluate import Context, reader_values
+from dispatcher.content.message.merge import Unfilled, fill, fill_text, prepare
 from dispatcher.content.personal import in_url, mark
 from dispatcher.models import Field, Subscriber
 

@@ -10,8 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.content.merge import Unfilled
-from dispatcher.content.message import Copy, build_message, make_skeleton, merged_html, merged_text, neutral_reader
+from dispatcher.content.message.build import (
+    Copy,
+    build_message,
+    make_skeleton,
+    merged_html,
+    merged_text,
+    neutral_reader,
+)
+from dispatcher.content.message.merge import Unfilled
 from dispatcher.models import Edition, Field, Picture, Subscriber
 
 TOKEN = "t" * 200

@@ -6,11 +6,13 @@ import struct
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 from PIL import Image
 
-from dispatcher.content.pictures import MAX_BYTES, Unusable, load_picture, place_pictures, read_picture
+from dispatcher.content.drawing.picture_weight import picture_warnings
+from dispatcher.content.drawing.pictures import MAX_BYTES, Unusable, load_picture, place_pictures, read_picture
 from dispatcher.content.tree import Figure, Items, Quotation, Sponsor
 from tests.content.trees import document, figure, story
 
@@ -166,3 +168,50 @@ def test_a_figure_s_dark_variant_and_a_sponsor_s_picture_are_placed_too(tmp_path
     assert isinstance(paid, Sponsor)
     assert paid == replace(sponsor, figure=hung, body=(hung,))
     assert [fault.message for fault in faults] == ["image gone.png is missing"]
+
+
+# --- warnings -------------------------------------------------------------------------------------
+
+
+def noise(size: tuple[int, int]) -> bytes:
+    """A picture that no format makes smaller."""
+    written = io.BytesIO()
+    Image.frombytes("L", size, Random(29).randbytes(size[0] * size[1])).save(written, "PNG")  # noqa: S311
+    return written.getvalue()
+
+
+def warned(folder: Path, *sources: str) -> list[str]:
+    placed, faults = place_pictures(document(story(*(figure(each) for each in sources))), folder)
+    assert faults == ()
+    return [str(fault) for fault in picture_warnings(placed, "issues/29/issue.md")]
+
+
+def test_a_heavy_picture_is_a_warning_once_wherever_it_stands(tmp_path: Path) -> None:
+    put(tmp_path, drawn(), "light.png")
+    put(tmp_path, noise((1100, 1100)), "heavy.png")
+    assert warned(tmp_path, "light.png") == []
+    (warning,) = warned(tmp_path, "heavy.png", "light.png", "heavy.png")
+    assert warning.startswith("issues/29/issue.md:14: image heavy.png weighs 1.2 MB as it is sent; save it")
+
+
+def test_a_picture_that_scaling_makes_light_is_none(tmp_path: Path) -> None:
+    written = io.BytesIO()
+    Image.linear_gradient("L").resize((3000, 1500)).save(written, "PNG", compress_level=0)
+    assert len(written.getvalue()) > 4_000_000
+    assert warned(tmp_path, put(tmp_path, written.getvalue())) == []
+
+
+def test_many_pictures_are_weighed_together(tmp_path: Path) -> None:
+    names = [put(tmp_path, noise((900, 1000 + number)), f"{number}.png") for number in range(4)]
+    (warning,) = warned(tmp_path, *names)
+    assert warning.startswith("issues/29/issue.md: the pictures weigh 3.6 MB together")
+
+
+def test_a_picture_that_moves_is_a_warning_and_one_that_stands_is_none(tmp_path: Path) -> None:
+    put(tmp_path, drawn("GIF"), "still.gif")
+    written = io.BytesIO()
+    frames = [Image.new("L", (40, 20), shade) for shade in (0, 255)]
+    frames[0].save(written, "GIF", save_all=True, append_images=frames[1:])
+    put(tmp_path, written.getvalue(), "moving.gif")
+    (warning,) = warned(tmp_path, "still.gif", "moving.gif")
+    assert "image moving.gif moves, and Outlook for Windows shows its first frame only; let the" in warning

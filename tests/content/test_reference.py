@@ -7,8 +7,8 @@ import pytest
 from lxml import html as lxml_html  # type: ignore[import-untyped]  # premailer's parser
 
 from dispatcher.content.compose import compose
-from dispatcher.content.theme import find_theme
-from dispatcher.content.wrap import columns
+from dispatcher.content.drawing.theme import find_theme
+from dispatcher.content.drawing.wrap import columns
 from dispatcher.models import Edition
 from tests.content.reference_issue import FOLDER, REFERENCE, reference_draft
 from tests.content.trees import LETTERHEAD

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.content.markdown import read_blocks
-from dispatcher.content.outline import matching_key
-from dispatcher.content.shape import shape
+from dispatcher.content.source.markdown import read_blocks
+from dispatcher.content.source.outline import matching_key
+from dispatcher.content.source.shape import shape
 from dispatcher.content.tree import (
     Block,
     Blocks,
@@ -229,7 +229,9 @@ def test_a_first_heading_that_is_the_title_is_not_a_section(title: str | None) -
         ("# T\n\n# N", "3: there is nothing under the heading “N”"),
         ("# T\n\n## A\n\na\n\n# N\n\nn\n\n# S\n\n## B\n\nb", "7: “N” has no ## under it and stands between sections"),
         ("# T\n\n{% if subscriber.a %}\n# N\n\nn\n{% endif %}",
-         "3: {% if subscriber.a %} opens here and does not close in the same introduction"),
+         "4: “N” is no story, and cannot be for some readers only"),
+        ("# T\n\n## A {only: 'plan ='}\n\na", "3: only: 'plan =' is not understood: '=' means nothing here"),
+        ("# T\n\n## A\n\na\n\n### B {only: 'plan'}\n\nb", "7: {only: 'plan'} stands at a heading that begins no story"),
         ("# T\n\n## A\n\na\n\n{% for x in subscriber.l %}\n\n## B\n\nb\n\n{% endfor %}",
          "7: {% for x in subscriber.l %} opens here and does not close in the same story"),
         ("# T\n\na {% if subscriber.a %}b\n\nc{% endif %}",

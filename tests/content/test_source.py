@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.content.source import Draft, Issue, find_issue, load_issue
+from dispatcher.content.source.issue import Draft, Issue, find_issue, load_issue
 from dispatcher.content.tree import Block, Divider, Paragraph, StoryKind, plain_text
 from dispatcher.desk.skeletons import write_issue
 from dispatcher.errors import InputWrong, NotFound
@@ -289,6 +289,6 @@ def test_the_skeleton_of_an_issue_is_read_as_it_is(root: Path) -> None:
     path = write_issue(root, 30, newsletter="Kettles")
     found = load_issue(path.parent, root=root, default_language="en").drafts["en"].document
     assert [story.kind for section in found.sections for story in section.stories] == [
-        StoryKind.LEAD, StoryKind.ORDINARY, StoryKind.BRIEF,
+        StoryKind.LEAD, StoryKind.ORDINARY, StoryKind.BRIEF, StoryKind.BRIEF,
     ]  # fmt: skip
     assert [plain_text(note.title) for note in found.notes] == ["Jobs, dates and a question", "Keep reading"]

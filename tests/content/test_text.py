@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.content.text import body, capital, underline
+from dispatcher.content.drawing.text import body, capital, underline
+from dispatcher.content.drawing.wrap import columns
 from dispatcher.content.tree import (
     Blocks,
     CodeBlock,
@@ -21,7 +22,6 @@ from dispatcher.content.tree import (
     Statement,
     Text,
 )
-from dispatcher.content.wrap import columns
 from tests.content.trees import ENGLISH, document, edition, full_story, link, paragraph, story, words
 
 ARTICLE = "https://example.org/article"
@@ -163,7 +163,9 @@ def test_a_label_begins_with_a_capital_unless_it_begins_with_a_field() -> None:
 def test_the_whole_part_has_contents_sections_and_a_footer() -> None:
     first, second = full_story(), story(paragraph("Short."), title="Another", anchor="another")
     text = edition(document(first, second, intro=(paragraph("Hello."),))).text
-    assert text.startswith("Issue 29\n========\nLife with Data · #29 · December 30, 2020\n\nHello.\n\nIn this issue\n")
+    assert text.startswith(
+        "Issue 29\n========\nLife with Data · #29 · December 30, 2020 · 1 minute to read\n\nHello.\n\nIn this issue\n"
+    )
     assert "Applications\n1. A story\n2. Another\n" in text
     assert "\n1. A story\n----------\n\n" in text
     footer = text.split("\n-- \n")[1]

@@ -1,11 +1,12 @@
 """Themes: whose file wins, what languages inherit, and how their authors hear of mistakes."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from dispatcher.content.theme import find_theme, open_environment, read_strings, render
+from dispatcher.content.drawing.theme import find_theme, open_environment, read_strings, render
 from dispatcher.errors import InputWrong
 from dispatcher.models import Field
 from tests.content.trees import ROOT, document, edition, paragraph
@@ -44,7 +45,19 @@ def test_a_newsletter_may_replace_one_string(tmp_path: Path) -> None:
     assert strings["view_in_browser"] == "在浏览器中查看"
 
 
-@pytest.mark.parametrize(("language", "said"), [("zh", "退订"), ("zh-Hant-TW", "退订"), ("eo", "Unsubscribe")])
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("zh", "退订"),
+        ("zh-CN", "退订"),
+        ("zh-Hant-TW", "取消訂閱"),
+        ("zh-TW", "取消訂閱"),
+        ("zh-Hans-TW", "退订"),
+        ("ja-JP", "配信停止"),
+        ("de-CH-1996", "Abbestellen"),
+        ("eo", "Unsubscribe"),
+    ],
+)
 def test_a_language_takes_what_it_lacks_from_the_wider_one_and_from_english(language: str, said: str) -> None:
     strings = read_strings(find_theme("default", ROOT), language)
     assert strings["unsubscribe"] == said
@@ -54,12 +67,45 @@ def test_a_language_takes_what_it_lacks_from_the_wider_one_and_from_english(lang
 def test_no_string_of_the_theme_is_left_unused() -> None:
     files = [path for path in (ROOT / "templates/default").iterdir() if path.suffix in {".mjml", ".txt"}]
     source = "".join(path.read_text(encoding="utf-8") for path in files)
-    used = set(re.findall(r"strings\.(\w+)", source)) | {"picture", "sponsored", "until"}
+    used = set(re.findall(r"strings\.(\w+)", source)) | {
+        "picture",
+        "sponsored",
+        "until",
+        "minutes_one",
+        "minutes_other",
+        "page_accent",  # of the readers' pages
+        "page_accent_dark",
+    }
     assert used == set(read_strings(find_theme("default", ROOT), "en"))
 
 
-def test_chinese_has_no_slanted_emphasis() -> None:
-    assert "italic" not in read_strings(find_theme("default", ROOT), "zh")["emphasis"]
+LANGUAGES = sorted(path.stem for path in (ROOT / "templates/default/strings").iterdir())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_says_all_that_has_words_and_with_the_same_fields(language: str) -> None:
+    folder = ROOT / "templates/default/strings"
+    english, own = (tomllib.loads((folder / f"{tag}.toml").read_text(encoding="utf-8")) for tag in ("en", language))
+    looks = {
+        "dir", "font_stack", "mso_font", "line_height", "emphasis", "dot", "arrow", "labelled", "minutes_one",
+        "page_accent", "page_accent_dark",
+    }  # fmt: skip
+    assert english.keys() - looks <= own.keys()
+    for name, said in own.items():
+        form = name if name in english else "minutes_other"
+        wanted = set(re.findall(r"\{\w+\}", english[form]))
+        assert set(re.findall(r"\{\w+\}", said)) == wanted or (name.startswith("minutes_") and "{" not in said)
+
+
+@pytest.mark.parametrize("theme", ["default", "letter"])
+@pytest.mark.parametrize(("language", "script"), [("zh", "SC"), ("zh-TW", "TC"), ("ja", "JP"), ("ko", "KR")])
+def test_each_script_of_east_asia_has_its_own_fonts_and_no_slanted_emphasis(
+    theme: str, language: str, script: str
+) -> None:
+    strings = read_strings(find_theme(theme, ROOT), language)
+    assert f"CJK {script}'" in strings["font_stack"]
+    assert "italic" not in strings["emphasis"]
+    assert ("sans-serif" in strings["font_stack"]) is (theme == "default")
 
 
 def test_an_unknown_theme_is_named_with_those_there_are(tmp_path: Path) -> None:

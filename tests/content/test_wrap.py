@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.content.wrap import columns, wrap
+from dispatcher.content.drawing.wrap import columns, wrap
 
 _PROSE = st.text(st.sampled_from("ab c，。、（）《》“”…—！中文字漢テ한글 🙂e\u0301-.,()[]19"), max_size=200)
 

@@ -5,8 +5,8 @@ from datetime import date
 from pathlib import Path
 
 from dispatcher.content.compose import compose
-from dispatcher.content.source import Draft
-from dispatcher.content.theme import find_theme, read_strings
+from dispatcher.content.drawing.theme import find_theme, read_strings
+from dispatcher.content.source.issue import Draft
 from dispatcher.content.tree import (
     Blocks,
     CodeBlock,
@@ -204,6 +204,7 @@ def edition(
         date=date(2020, 12, 30),
         theme=None,
         list=None,
+        only=None,
         document=made,
         fields=fields,
     )
