@@ -60,6 +60,7 @@ class Letterhead:
     postal_address: str
     base_url: str  # without a slash at its end
     inline_pictures: bool = False
+    utm: str = ""  # tags for the links of an issue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,7 @@ class Delivery:
     attempts: int
     first_attempt_at: datetime | None
     message_id: str  # without angle brackets; the same on every attempt
+    domain: str  # of the reader's address: lower case, A-labels
     subscriber: Subscriber
 
 
@@ -125,3 +127,4 @@ class Outcome:
     reply: Reply | None = None
     reason: str | None = None
     due_at: datetime | None = None  # for `deferred`
+    relay: str | None = None  # host and port of the one that was tried

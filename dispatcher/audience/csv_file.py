@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dispatcher.audience.address import read_address
+from dispatcher.audience.dialects import OWN, Dialect, Row, find_dialect, translate
 from dispatcher.audience.language import is_tag
 from dispatcher.errors import Fault, InputWrong, NotFound
 from dispatcher.storage.imports import Person
@@ -19,13 +20,14 @@ _MAX_FIELD = 65_536  # characters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """The columns of a file, in its order."""
+    """The columns of a file, in its order, and whose they are."""
 
     columns: tuple[str, ...]
+    dialect: Dialect = OWN
 
     @property
     def has_name(self) -> bool:
-        return "name" in self.columns
+        return "name" in self.columns or self.dialect is not OWN
 
     @property
     def has_language(self) -> bool:
@@ -45,10 +47,12 @@ def read_header(path: Path, *, shown: str) -> Header:
     """The header line. Raises NotFound, or InputWrong if the file has no `email` column or no valid header."""
     for _line, cells in _rows(path, shown):
         columns = tuple(cell.strip().lower() if _is_known(cell) else cell.strip() for cell in cells)
-        faults = [Fault(path=shown, line=1, message=message, remedy=remedy) for message, remedy in _wrong(columns)]
+        dialect = find_dialect(columns)
+        ours = tuple(dialect.renamed.get(column.lower(), column) for column in columns)
+        faults = [Fault(path=shown, line=1, message=message, remedy=remedy) for message, remedy in _wrong(ours)]
         if faults:
             raise InputWrong(faults)
-        return Header(columns=columns)
+        return Header(columns=columns, dialect=dialect)
     raise InputWrong(
         [Fault(path=shown, line=1, message="the file is empty", remedy="begin it with: email,name,language")]
     )
@@ -69,7 +73,7 @@ def read_people(path: Path, header: Header, *, shown: str, faults: list[Fault]) 
             faults.append(_fault(shown, line, f"{len(cells)} cells where the header has {wanted}", "quote commas"))
             continue
         try:
-            yield _person(line, dict(zip(header.columns, cells, strict=True)))
+            yield _person(line, _in_our_words(header, dict(zip(header.columns, cells, strict=True))))
         except ValueError as error:
             faults.append(_fault(shown, line, str(error), "correct or remove the line"))
 
@@ -83,15 +87,22 @@ def check_value(what: str, value: str) -> None:
             raise ValueError(f"the {what} holds a control character (U+{ord(character):04X})")
 
 
-def _person(line: int, cells: dict[str, str]) -> Person:
-    cells = {column: _unquoted(cell) for column, cell in cells.items()}
+def _in_our_words(header: Header, cells: dict[str, str]) -> Row:
+    if header.dialect is not OWN:
+        return translate(header.dialect, cells)
+    ours = {column: _unquoted(cell) for column, cell in cells.items()}
+    return Row(cells=ours, cause=None, consented_at=None, confirmed_at=None)
+
+
+def _person(line: int, row: Row) -> Person:
+    cells = dict(row.cells)
     email = cells.pop("email").strip()
     if not email:
         raise ValueError("the email is missing")
     address = read_address(email)
     values = {column: value.strip() or None for column, value in cells.items()}
     for column, value in values.items():
-        if value is not None:
+        if value is not None and not (value.isascii() and value.isprintable() and len(value) <= _MAX_FIELD):
             check_value(column, value)
     name, language = values.pop("name", None), values.pop("language", None)
     if language is not None and not is_tag(language):
@@ -104,6 +115,9 @@ def _person(line: int, cells: dict[str, str]) -> Person:
         name=name,
         language=language,
         attributes=values,
+        cause=row.cause,
+        consented_at=row.consented_at,
+        confirmed_at=row.confirmed_at,
     )
 
 

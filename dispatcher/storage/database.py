@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, Program
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from dispatcher.errors import DispatcherError, LedgerFailed, SettingsWrong
-from dispatcher.storage import schema
+from dispatcher.storage import migrations, schema
 
 _BUSY_SECONDS = 30
 
@@ -67,7 +67,9 @@ def open_database(url: str, folder: Path, *, create: bool = True) -> Database:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as error:
             raise LedgerFailed(f"{path}: {error.strerror}; the ledger must be a file that can be written") from error
-        engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_SECONDS})
+        engine = create_engine(
+            URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True
+        )
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
         instance = _instance(engine, path)
@@ -113,7 +115,7 @@ def _configure(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> N
     # NORMAL would survive a crash of the process but may lose an intent with the power: a reader mailed twice.
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute("PRAGMA cache_size=-16000")
+    cursor.execute("PRAGMA cache_size=-4000")  # KB; each connection has its own, and rows are read in order
     cursor.close()
 
 
@@ -130,7 +132,11 @@ def _instance(engine: Engine, path: Path) -> str:
             with begin(connection, writes=True):
                 _create(connection)
         facts: dict[str, str] = {row.name: row.value for row in connection.execute(select(schema.fact))}
-    if int(facts["schema"]) > schema.VERSION:
+        connection.rollback()
+        if int(facts["schema"]) < migrations.VERSION:
+            with begin(connection, writes=True):
+                migrations.upgrade(connection)
+    if int(facts["schema"]) > migrations.VERSION:
         raise LedgerFailed(f"{path}: written by a newer Dispatcher; update this one")
     return facts["instance"]
 
@@ -138,7 +144,7 @@ def _instance(engine: Engine, path: Path) -> str:
 def _create(connection: Connection) -> None:
     schema.metadata.create_all(connection)
     if connection.scalar(select(schema.fact.c.value).limit(1)) is None:  # another process may have been faster
-        facts = {"schema": str(schema.VERSION), "instance": secrets.token_hex(16)}
+        facts = {"schema": str(migrations.VERSION), "instance": secrets.token_hex(16)}
         connection.execute(insert(schema.fact), [{"name": name, "value": value} for name, value in facts.items()])
 
 

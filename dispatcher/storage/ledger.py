@@ -4,23 +4,26 @@ A claim is compare-and-set and checks, in the same statement, that the reader is
 leaves as `sending` becomes a doubt, never a second copy.
 """
 
+import contextlib
+import secrets
 import sqlite3
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.sql import ColumnElement
 
 from dispatcher.errors import LedgerFailed
-from dispatcher.models import Delivery, Outcome, Reply, State
+from dispatcher.models import Delivery, Outcome, Reply, State, Subscriber
 from dispatcher.storage.database import Database, now
 from dispatcher.storage.mailings import Mailing
-from dispatcher.storage.readers import as_subscriber
 from dispatcher.storage.reports import count_states
-from dispatcher.storage.schema import as_text, delivery, from_text, reader_list, subscriber
+from dispatcher.storage.schema import as_text, delivery, from_text, mailing, reader_list, subscriber
 from dispatcher.tokens import message_id
 
 _T = TypeVar("_T")
@@ -54,7 +57,7 @@ _SKIP_WHO_LEFT = """
     WHERE id = ? AND state = 'queued'
 """
 _RECORD = """
-    UPDATE delivery SET state = ?, code = ?, reply = ?, reason = ?, due_at = ?, settled_at = ?
+    UPDATE delivery SET state = ?, code = ?, reply = ?, reason = ?, due_at = ?, settled_at = ?, relay = ?
     WHERE id = ? AND state = 'sending'
 """
 _SKIP = "UPDATE delivery SET state = 'skipped', reason = ?, settled_at = ? WHERE id = ? AND state = 'queued'"
@@ -62,6 +65,7 @@ _PUT_BACK = """
     UPDATE delivery SET state = 'queued', code = NULL, reply = NULL, reason = NULL, settled_at = NULL
     WHERE id = ? AND state = 'refused'
 """
+_BEGIN_RUN = "UPDATE mailing SET run = ? WHERE id = ?"
 _REQUEUE = """
     UPDATE delivery SET state = 'queued', due_at = NULL
     WHERE mailing_id = ? AND state = 'deferred' AND due_at <= ?
@@ -71,8 +75,12 @@ _DOUBT = """
 """
 
 
+class _NotAsExpectedError(Exception):
+    """Some row is not in the state that most are in."""
+
+
 class Ledger:
-    """The rows of one mailing, with a connection of its own for writing; one thread at a time uses it."""
+    """The rows of one mailing, with a connection of its own for writing, which one thread at a time uses."""
 
     def __init__(self, database: Database, mailing: Mailing, on_handing_over: Callable[[], None] | None = None) -> None:
         """`on_handing_over` is called once, before this ledger's first claim of content that goes out."""
@@ -80,6 +88,7 @@ class Ledger:
         self.mailing = mailing
         self._on_handing_over = on_handing_over
         self._has_handed_over = False
+        self._one_at_a_time = threading.Lock()
         self._pooled = database.engine.raw_connection()
         self._connection: sqlite3.Connection = self._pooled.dbapi_connection  # type: ignore[assignment]
 
@@ -92,23 +101,16 @@ class Ledger:
         A claim that does not hold is of a reader who left, now `skipped`, or of a row somebody else has.
         Raises LedgerFailed; then nothing of it happened.
         """
-
-        def apply(cursor: sqlite3.Cursor) -> list[bool]:
-            for outcome in outcomes:
-                if outcome.state is State.SKIPPED:
-                    cursor.execute(_SKIP, (outcome.reason, as_text(now()), outcome.delivery_id))
-                    continue
-                self._record(cursor, outcome)
-            if hands_over:
-                cursor.execute(_HAND_OVER, (as_text(now()), self.mailing.id))
-            return [self._claim(cursor, claim) for claim in claims]
-
         hands_over = not self._has_handed_over and any(claim.ended is None for claim in claims)
-        if hands_over and self._on_handing_over is not None:
-            self._on_handing_over()
-        held = self._write(apply)
-        self._has_handed_over = self._has_handed_over or hands_over
-        return held
+        if hands_over:
+            if self._on_handing_over is not None:
+                self._on_handing_over()
+            self._write(lambda cursor: cursor.execute(_HAND_OVER, (as_text(now()), self.mailing.id)))
+            self._has_handed_over = True
+        with contextlib.suppress(_NotAsExpectedError):
+            self._write(lambda cursor: self._commit_together(cursor, outcomes, claims))
+            return [True] * len(claims)
+        return self._write(lambda cursor: self._commit_one_by_one(cursor, outcomes, claims))
 
     def put_back(self, delivery_ids: Iterable[int]) -> None:
         """Queues rows again whose refusal turned out to be meant for all."""
@@ -122,9 +124,29 @@ class Ledger:
         """Makes doubts of rows that a run which is over left as `sending`. Returns how many."""
         return self._write(lambda cursor: cursor.execute(_DOUBT, (reason, as_text(now()), self.mailing.id)).rowcount)
 
-    def queued(self, *, after: int, limit: int) -> list[Delivery]:
-        """Queued deliveries in the order of their ids, with their readers."""
-        return self._deliveries(State.QUEUED, after=after, limit=limit)
+    def begin_run(self) -> int:
+        """Gives this run a random number, by which its flight recorder is known."""
+        number = secrets.randbits(62)
+        self._write(lambda cursor: cursor.execute(_BEGIN_RUN, (number, self.mailing.id)))
+        return number
+
+    def last_run(self) -> int | None:
+        """The number of the run that was begun last."""
+        with self.database.reading() as connection:
+            return connection.scalar(select(mailing.c.run).where(mailing.c.id == self.mailing.id))
+
+    def sent_over(self, relay: str, *, since: datetime) -> tuple[int, datetime | None]:
+        """How many messages of all mailings a relay took since then, and when the first of them."""
+        query = select(func.count(), func.min(delivery.c.settled_at)).where(
+            delivery.c.relay == relay, delivery.c.state == State.SENT, delivery.c.settled_at >= since
+        )
+        with self.database.reading() as connection:
+            sent, first_at = connection.execute(query).one()
+        return sent, first_at
+
+    def queued(self, *, after: int, limit: int, but_not: Collection[str] = ()) -> list[Delivery]:
+        """Queued deliveries in the order of their ids, with their readers; none of the domains `but_not`."""
+        return self._deliveries(State.QUEUED, after=after, limit=limit, but_not=but_not)
 
     def waiting(self, *, after: int, limit: int) -> list[Delivery]:
         """Queued and deferred deliveries, for who only wants to look."""
@@ -146,6 +168,29 @@ class Ledger:
     def counts(self) -> Counter[State]:
         return count_states(self.database, self.mailing.id)
 
+    def _commit_together(self, cursor: sqlite3.Cursor, outcomes: Sequence[Outcome], claims: Sequence[Claim]) -> None:
+        """For the case that all is well: who claims what nobody left, and records what he claimed."""
+        if any(each.state is State.SKIPPED for each in outcomes) or any(each.ended is not None for each in claims):
+            raise _NotAsExpectedError
+        if outcomes:
+            cursor.executemany(_RECORD, [_recorded(each) for each in outcomes])
+            if cursor.rowcount != len(outcomes):
+                raise _NotAsExpectedError
+        if claims:
+            cursor.executemany(_CLAIM, [(as_text(each.at), each.delivery_id) for each in claims])
+            if cursor.rowcount != len(claims):
+                raise _NotAsExpectedError
+
+    def _commit_one_by_one(
+        self, cursor: sqlite3.Cursor, outcomes: Sequence[Outcome], claims: Sequence[Claim]
+    ) -> list[bool]:
+        for outcome in outcomes:
+            if outcome.state is State.SKIPPED:
+                cursor.execute(_SKIP, (outcome.reason, as_text(now()), outcome.delivery_id))
+            else:
+                self._record(cursor, outcome)
+        return [self._claim(cursor, claim) for claim in claims]
+
     def _claim(self, cursor: sqlite3.Cursor, claim: Claim) -> bool:
         cursor.execute(_CLAIM, (as_text(claim.at), claim.delivery_id))
         if cursor.rowcount == 1:
@@ -161,6 +206,10 @@ class Ledger:
             raise LedgerFailed(f"delivery {outcome.delivery_id} is not being sent; stop and run: dispatcher audit")
 
     def _write(self, work: Callable[[sqlite3.Cursor], _T]) -> _T:
+        with self._one_at_a_time:
+            return self._transact(work)
+
+    def _transact(self, work: Callable[[sqlite3.Cursor], _T]) -> _T:
         cursor = self._connection.cursor()
         try:
             cursor.execute("BEGIN IMMEDIATE")
@@ -176,38 +225,43 @@ class Ledger:
             cursor.close()
         return result
 
-    def _deliveries(self, *states: State, after: int, limit: int) -> list[Delivery]:
+    def _deliveries(self, *states: State, after: int, limit: int, but_not: Collection[str] = ()) -> list[Delivery]:
+        others = [subscriber.c.domain.not_in(but_not)] if but_not else []
         query = (
             select(
-                delivery.c.id.label("delivery_id"), delivery.c.list_id, reader_list.c.name.label("list_name"),
-                delivery.c.edition_id, delivery.c.attempts, delivery.c.first_attempt_at, delivery.c.copy, subscriber,
+                delivery.c.id, delivery.c.list_id, reader_list.c.name, delivery.c.edition_id, delivery.c.attempts,
+                delivery.c.first_attempt_at, delivery.c.copy, subscriber.c.domain,
+                subscriber.c.id, subscriber.c.ref, subscriber.c.email, subscriber.c.name, subscriber.c.language,
+                subscriber.c.attributes,
             )
             .join(subscriber, subscriber.c.id == delivery.c.subscriber_id)
             .join(reader_list, reader_list.c.id == delivery.c.list_id)
-            .where(delivery.c.mailing_id == self.mailing.id, _in_state(states), delivery.c.id > after)
+            .where(delivery.c.mailing_id == self.mailing.id, _in_state(states), delivery.c.id > after, *others)
             .order_by(delivery.c.id)
             .limit(limit)
         )  # fmt: skip
+        name_message = partial(
+            message_id, self.mailing.salt, issue=self.mailing.issue, domain=self.mailing.sender_domain
+        )
         with self.database.reading() as connection:
             return [
                 Delivery(
-                    id=row.delivery_id,
-                    list_id=row.list_id,
-                    list_name=row.list_name,
-                    edition_id=row.edition_id,
-                    attempts=row.attempts,
-                    first_attempt_at=row.first_attempt_at,
-                    message_id=message_id(
-                        self.mailing.salt,
-                        issue=self.mailing.issue,
-                        subscriber_id=row.id,
-                        copy=row.copy,
-                        domain=self.mailing.sender_domain,
+                    id=number,
+                    list_id=list_id,
+                    list_name=list_name,
+                    edition_id=edition_id,
+                    attempts=attempts,
+                    first_attempt_at=first_attempt_at,
+                    message_id=name_message(subscriber_id=subscriber_id, copy=copy),
+                    domain=domain,
+                    subscriber=Subscriber(
+                        id=subscriber_id, ref=ref, email=email, name=name, language=language, attributes=attributes
                     ),
-                    subscriber=as_subscriber(row),
                 )
-                for row in connection.execute(query)
-            ]
+                # Unpacked: to ask a row for a column by its name costs more than to read the column.
+                for (number, list_id, list_name, edition_id, attempts, first_attempt_at, copy, domain,
+                     subscriber_id, ref, email, name, language, attributes) in connection.execute(query)
+            ]  # fmt: skip
 
 
 def _in_state(states: Sequence[State]) -> ColumnElement[bool]:
@@ -217,9 +271,12 @@ def _in_state(states: Sequence[State]) -> ColumnElement[bool]:
     return delivery.c.state.in_([state.value for state in states])
 
 
+_SETTLED = frozenset({State.SENT, State.REFUSED, State.IN_DOUBT, State.SKIPPED})
+
+
 def _recorded(outcome: Outcome) -> tuple[object, ...]:
     reply: Reply | None = outcome.reply
-    settled = outcome.state in {State.SENT, State.REFUSED, State.IN_DOUBT, State.SKIPPED}
+    settled = outcome.state in _SETTLED
     return (
         outcome.state.value,
         reply.code if reply else None,
@@ -227,5 +284,6 @@ def _recorded(outcome: Outcome) -> tuple[object, ...]:
         outcome.reason,
         as_text(outcome.due_at) if outcome.due_at else None,
         as_text(now()) if settled else None,
+        outcome.relay,
         outcome.delivery_id,
     )

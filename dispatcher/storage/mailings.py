@@ -4,9 +4,11 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Row, case, delete, insert, literal, select, update
+from sqlalchemy import Connection, Row, Select, case, delete, insert, literal, null, select, update
 
+from dispatcher.expressions import Expression
 from dispatcher.models import Kind, Picture, State
 from dispatcher.storage.database import Database, now
 from dispatcher.storage.readers import RESERVED_DOMAIN, active_members, in_reserved_domain, speaks
@@ -67,6 +69,7 @@ class Audience:
 
     list_name: str
     spoken: Mapping[str, Sequence[str | None]]
+    where: Expression | None = None  # of them only those whom it names
     skip_reserved: bool = False
     is_staging: bool = False
 
@@ -99,6 +102,10 @@ def freeze(database: Database, frozen: Freeze, audience: Audience, *, replace: i
             "sender_domain": frozen.sender_domain,
             "sources": dict(frozen.sources),
             "frozen_at": now(),
+            "stopped_at": None,
+            "forced": None,
+            "scheduled_at": None,
+            "scheduled": null(),
         }
         if replace is not None:
             for table in (delivery, edition, mailing_list):
@@ -127,7 +134,7 @@ def freeze(database: Database, frozen: Freeze, audience: Audience, *, replace: i
 
 
 def enqueue(database: Database, mailing_id: int, audience: Audience) -> int:
-    """Adds the members of a further list that have no row yet. Returns how many."""
+    """Adds the members of a list that have no row yet. Returns how many."""
     with database.writing() as connection:
         return _enqueue(connection, mailing_id, audience)
 
@@ -144,9 +151,9 @@ def lists_of(database: Database, mailing_id: int) -> set[str]:
 
 
 def editions_of(database: Database, mailing_id: int) -> dict[int, FrozenEdition]:
-    """Every edition of the mailing by its id."""
+    """The mailing's editions by id, but for those that were replaced."""
     with database.reading() as connection:
-        rows = connection.execute(select(edition).where(edition.c.mailing_id == mailing_id).order_by(edition.c.id))
+        rows = connection.execute(_present_editions(mailing_id))
         return {
             row.id: FrozenEdition(language=row.language, content_hash=row.content_hash, frozen=row.frozen)
             for row in rows
@@ -164,19 +171,27 @@ def _enqueue(connection: Connection, mailing_id: int, audience: Audience) -> int
     list_id: int = connection.execute(
         select(reader_list.c.id).where(reader_list.c.name == audience.list_name)
     ).scalar_one()
-    by_language = {
-        row.language: row.id
-        for row in connection.execute(select(edition).where(edition.c.mailing_id == mailing_id).order_by(edition.c.id))
-    }
+    by_language = {row.language: row.id for row in connection.execute(_present_editions(mailing_id))}
     enqueued = 0
     for copy, (language, edition_id) in enumerate(by_language.items()):
         if wanted := audience.spoken.get(language):
             copy_number = copy if audience.is_staging else 0
             enqueued += _insert_rows(connection, mailing_id, list_id, edition_id, copy_number, wanted, audience)
-    connection.execute(
-        insert(mailing_list).values(mailing_id=mailing_id, list_id=list_id, enqueued_at=now(), readers=enqueued)
-    )
+    known = (mailing_list.c.mailing_id == mailing_id, mailing_list.c.list_id == list_id)
+    again = update(mailing_list).where(*known).values(readers=mailing_list.c.readers + enqueued)
+    if not connection.execute(again).rowcount:
+        connection.execute(
+            insert(mailing_list).values(mailing_id=mailing_id, list_id=list_id, enqueued_at=now(), readers=enqueued)
+        )
     return enqueued
+
+
+def _present_editions(mailing_id: int) -> Select[*tuple[Any, ...]]:
+    return (
+        select(edition)
+        .where(edition.c.mailing_id == mailing_id, ~edition.c.language.contains("@"))
+        .order_by(edition.c.id)
+    )
 
 
 def _insert_rows(
@@ -206,7 +221,7 @@ def _insert_rows(
             literal(mailing_id), subscriber.c.id, literal(copy), literal(list_id), literal(edition_id),
             state, reason, literal(0),
         )
-        .where(*active_members(audience.list_name), speaks(languages), ~has_row)
+        .where(*active_members(audience.list_name, audience.where), speaks(languages), ~has_row)
         .order_by(subscriber.c.id)
     )  # fmt: skip
     return connection.execute(insert(delivery).from_select(columns, rows, include_defaults=False)).rowcount

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Row, func, literal, or_, select
 from sqlalchemy.sql import ColumnElement
 
+from dispatcher.expressions import Expression
 from dispatcher.models import Subscriber
+from dispatcher.storage.conditions import meant, value_of
 from dispatcher.storage.database import Database
 from dispatcher.storage.schema import delivery, membership, reader_list, subscriber
 
@@ -16,33 +18,37 @@ _RESERVED_ENDS = ("test", "example", "invalid", "localhost", *_RESERVED_DOMAINS)
 RESERVED_DOMAIN = "reserved domain"
 
 
-def languages_of(database: Database, list_name: str) -> dict[str | None, int]:
-    """How many active members want which language."""
+def languages_of(database: Database, list_name: str, where: Expression | None = None) -> dict[str | None, int]:
+    """How many active members, of those whom the expression names, want which language."""
     query = (
         select(subscriber.c.language, func.count().label("people"))
-        .where(*active_members(list_name))
+        .where(*active_members(list_name, where))
         .group_by(subscriber.c.language)
     )
     with database.reading() as connection:
         return {row.language: row.people for row in connection.execute(query)}
 
 
-def members_without_row(database: Database, mailing_id: int, list_name: str, *, skip_reserved: bool) -> int:
+def members_without_row(
+    database: Database, mailing_id: int, list_name: str, where: Expression | None = None, *, skip_reserved: bool
+) -> int:
     """How many active members of a list an enqueueing would add as queued."""
     has_row = (
         select(delivery.c.id)
         .where(delivery.c.mailing_id == mailing_id, delivery.c.subscriber_id == subscriber.c.id)
         .exists()
     )
-    query = select(func.count()).select_from(subscriber).where(*active_members(list_name), ~has_row)
+    query = select(func.count()).select_from(subscriber).where(*active_members(list_name, where), ~has_row)
     with database.reading() as connection:
         return connection.scalar(query.where(~in_reserved_domain()) if skip_reserved else query) or 0
 
 
-def reserved_members(database: Database, list_name: str) -> int:
+def reserved_members(database: Database, list_name: str, where: Expression | None = None) -> int:
     """How many active members have an address in a domain where nobody has mail."""
     with database.reading() as connection:
-        query = select(func.count()).select_from(subscriber).where(*active_members(list_name), in_reserved_domain())
+        query = (
+            select(func.count()).select_from(subscriber).where(*active_members(list_name, where), in_reserved_domain())
+        )
         return connection.scalar(query) or 0
 
 
@@ -52,18 +58,22 @@ def is_reserved(domain: str) -> bool:
 
 
 def representatives(
-    database: Database, list_name: str, languages: Sequence[str | None], attributes: Mapping[str, bool]
+    database: Database,
+    list_name: str,
+    languages: Sequence[str | None],
+    attributes: Mapping[str, bool],
+    where: Expression | None = None,
 ) -> list[tuple[Subscriber, int]]:
     """One reader for each combination of values on which the readers of an edition differ, and how many have it.
 
     `attributes` maps each attribute that the edition uses to whether its value matters, or only that it is there.
     """
     parts = [
-        _value_of(name) if by_value else _value_of(name).is_not(None) for name, by_value in sorted(attributes.items())
+        value_of(name) if by_value else value_of(name).is_not(None) for name, by_value in sorted(attributes.items())
     ]
     groups = (
         select(func.min(subscriber.c.id).label("id"), func.count().label("people"))
-        .where(*active_members(list_name), speaks(languages))
+        .where(*active_members(list_name, where), speaks(languages))
         .group_by(*(parts or [literal(1)]))
         .having(func.count() > 0)
         .subquery()
@@ -79,13 +89,27 @@ def find_subscriber(database: Database, address_key: str) -> Subscriber | None:
     return None if row is None else as_subscriber(row)
 
 
+def named_subscriber(database: Database, subscriber_id: int, ref: int) -> Subscriber | None:
+    """Whom a token names."""
+    query = select(subscriber).where(subscriber.c.id == subscriber_id, subscriber.c.ref == ref)
+    with database.reading() as connection:
+        row = connection.execute(query).one_or_none()
+    return None if row is None else as_subscriber(row)
+
+
 def readers(
-    database: Database, list_name: str, languages: Sequence[str | None], *, after: int, limit: int
+    database: Database,
+    list_name: str,
+    languages: Sequence[str | None],
+    where: Expression | None = None,
+    *,
+    after: int,
+    limit: int,
 ) -> list[Subscriber]:
     """Active members of a list in the order of their ids, a page at a time."""
     query = (
         select(subscriber)
-        .where(*active_members(list_name), speaks(languages), subscriber.c.id > after)
+        .where(*active_members(list_name, where), speaks(languages), subscriber.c.id > after)
         .order_by(subscriber.c.id)
         .limit(limit)
     )
@@ -104,13 +128,14 @@ def as_subscriber(row: Row[*tuple[object, ...]]) -> Subscriber:
     )
 
 
-def active_members(list_name: str) -> tuple[ColumnElement[bool], ...]:
-    """A condition on subscribers, for other statements."""
+def active_members(list_name: str, where: Expression | None = None) -> tuple[ColumnElement[bool], ...]:
+    """Conditions on subscribers, for other statements."""
     listed = select(reader_list.c.id).where(reader_list.c.name == list_name).scalar_subquery()
     return (
         subscriber.c.id.in_(
             select(membership.c.subscriber_id).where(membership.c.list_id == listed, membership.c.state == "active")
         ),
+        *meant(where),
     )
 
 
@@ -125,11 +150,3 @@ def in_reserved_domain() -> ColumnElement[bool]:
         subscriber.c.domain.in_(_RESERVED_DOMAINS),
         *(subscriber.c.domain.endswith(f".{end}", autoescape=True) for end in _RESERVED_ENDS),
     )
-
-
-def _value_of(attribute: str) -> ColumnElement[str]:
-    if attribute in {"name", "language", "email"}:
-        column: ColumnElement[str] = subscriber.c[attribute]
-        return column
-    value: ColumnElement[str] = subscriber.c.attributes[attribute].as_string()
-    return value

@@ -95,7 +95,7 @@ def delivery_lines(database: Database, of: Mailing) -> Iterator[DeliveryLine]:
                 ),
                 reason=row.reason,
                 list_name=row.list_name,
-                edition=row.language,
+                edition=row.language.partition("@")[0],
             )
 
 
@@ -108,6 +108,40 @@ def doubtful_addresses(database: Database, mailing_id: int) -> list[str]:
     )
     with database.reading() as connection:
         return list(connection.scalars(query))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """A delivery of which it is not known whether the relay took it."""
+
+    id: int
+    address: str  # in lower case
+    message_id: str
+    first_attempt_at: datetime | None
+    settled_at: datetime | None
+
+
+def doubts(database: Database, mailing_id: int) -> list[Doubt]:
+    query = (
+        select(delivery, subscriber.c.email, mailing.c.salt, mailing.c.issue, mailing.c.sender_domain)
+        .join(subscriber, subscriber.c.id == delivery.c.subscriber_id)
+        .join(mailing, mailing.c.id == delivery.c.mailing_id)
+        .where(delivery.c.mailing_id == mailing_id, delivery.c.state == State.IN_DOUBT)
+        .order_by(delivery.c.id)
+    )
+    with database.reading() as connection:
+        return [
+            Doubt(
+                id=row.id,
+                address=row.email.lower(),
+                message_id=message_id(
+                    row.salt, issue=row.issue, subscriber_id=row.subscriber_id, copy=row.copy, domain=row.sender_domain
+                ),
+                first_attempt_at=row.first_attempt_at,
+                settled_at=row.settled_at,
+            )
+            for row in connection.execute(query)
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +208,9 @@ def planned_readers(database: Database, mailing_id: int) -> int:
 def broken_rows(database: Database, mailing_id: int) -> list[str]:
     """What contradicts the promise, in words; empty if nothing does."""
     unsaid = {
-        "sent without a reply": (delivery.c.state == State.SENT) & delivery.c.code.is_(None),
+        "sent without a reply or reason": (delivery.c.state == State.SENT)
+        & delivery.c.code.is_(None)
+        & delivery.c.reason.is_(None),
         "refused without a reply or reason": (delivery.c.state == State.REFUSED)
         & delivery.c.code.is_(None)
         & delivery.c.reason.is_(None),

@@ -21,8 +21,6 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = 1
-
 metadata = MetaData()
 
 
@@ -77,6 +75,7 @@ subscriber = Table(
     Column("attributes", JSON, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("left_at", Moment),  # left everything: no file brings him back, to whatever list
+    Column("agreed_to_tracking_at", Moment),  # None: no, which nothing but the reader himself changes
     sqlite_autoincrement=True,
 )
 
@@ -89,14 +88,47 @@ reader_list = Table(
     sqlite_autoincrement=True,
 )
 
+intake = Table(  # a file that was read into a list
+    "intake",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("list_id", Id, ForeignKey("list.id"), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("added", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("undone_at", Moment),
+    sqlite_autoincrement=True,
+)
+
+correction = Table(  # what the newest intake of a list overwrote, so that it can be undone
+    "correction",
+    metadata,
+    Column("intake_id", Id, ForeignKey("intake.id"), primary_key=True),
+    Column("subscriber_id", Id, ForeignKey("subscriber.id"), primary_key=True),
+    Column("name", Text),
+    Column("language", String(35)),
+    Column("attributes", JSON, nullable=False),
+    Index("correction_of_subscriber", "subscriber_id"),
+)
+
 membership = Table(
     "membership",
     metadata,
     Column("list_id", Id, ForeignKey("list.id"), primary_key=True),
     Column("subscriber_id", Id, ForeignKey("subscriber.id"), primary_key=True),
-    Column("state", String(16), nullable=False),  # active, unsubscribed, removed
-    Column("source", String(16), nullable=False),  # file: ends when its line goes; added, import: stay
+    Column("state", String(16), nullable=False),  # standing.Standing; only `active` is mailed
+    Column("source", String(16), nullable=False),  # standing.Channel; of these, only file ends when its line goes
     Column("changed_at", Moment, nullable=False),
+    Column("until", Moment),  # of a pause
+    Column("resumes", String(16)),  # the state before: what a suppression covers, or what Undo goes back to
+    Column("intake_id", Id, ForeignKey("intake.id")),  # the file that brought him
+    # What he agreed to: asked when and where, shown which wording, confirmed when.
+    Column("consented_at", Moment),
+    Column("confirmed_at", Moment),
+    Column("wording", String(16)),
+    Column("network", String(64)),  # the part of the internet address that names no person
     Index("membership_of_subscriber", "subscriber_id"),
     sqlite_with_rowid=False,
 )
@@ -108,10 +140,71 @@ event = Table(
     Column("at", Moment, nullable=False),
     Column("subscriber_id", Id, ForeignKey("subscriber.id"), nullable=False),
     Column("list_id", Id, ForeignKey("list.id")),
-    Column("kind", String(16), nullable=False),  # joined, unsubscribed, removed, returned
-    Column("channel", String(16), nullable=False),  # file, import, operator, one-click, page
+    Column("kind", String(16), nullable=False),  # joined, returned, or a standing that was reached
+    Column("channel", String(16), nullable=False),  # standing.Channel
+    Column("note", Text),  # an operator's reason
     Index("event_of_subscriber", "subscriber_id"),
     sqlite_autoincrement=True,
+)
+
+suppression = Table(  # addresses that nobody may mail, on any list
+    "suppression",
+    metadata,
+    Column("hash", String(32), primary_key=True),  # tokens.address_hash: names nobody to who lacks the key
+    Column("cause", String(16), nullable=False),  # standing.Cause
+    Column("at", Moment, nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("note", Text),
+)
+
+signup = Table(  # somebody asked for an address to be put on a list; nobody is on it before the link is followed
+    "signup",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("ref", BigInteger, nullable=False),  # random, part of the link
+    Column("address_key", String(320), nullable=False),
+    Column("email", String(320), nullable=False),
+    Column("domain", String(255), nullable=False),
+    Column("list_id", Id, ForeignKey("list.id"), nullable=False),
+    Column("name", Text),
+    Column("language", String(35)),
+    Column("channel", String(16), nullable=False),
+    Column("wording", String(16), nullable=False),
+    Column("network", String(64)),
+    Column("asked_at", Moment, nullable=False),
+    Column("confirmed_at", Moment),
+    Index("signup_of_address", "address_key"),
+    sqlite_autoincrement=True,
+)
+
+letter = Table(  # small mails to one person each, on their way; a web request never waits for a relay
+    "letter",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", String(16), nullable=False),  # models.Letter
+    Column("address_key", String(320), nullable=False),
+    Column("email", String(320), nullable=False),
+    Column("language", String(35), nullable=False),
+    Column("signup_id", Id, ForeignKey("signup.id")),
+    Column("subscriber_id", Id, ForeignKey("subscriber.id")),
+    Column("state", String(16), nullable=False),  # queued, sending, sent, refused, withheld
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("reply", Text),
+    Index("letter_to_address", "address_key"),
+    Index("letter_by_state", "state", "due_at"),
+    sqlite_autoincrement=True,
+)
+
+api_token = Table(
+    "api_token",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("hash", String(64), nullable=False, unique=True),  # SHA-256; the token itself is shown once
+    Column("rights", JSON, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Column("used_at", Moment),
 )
 
 mailing = Table(
@@ -126,7 +219,34 @@ mailing = Table(
     Column("sources", JSON, nullable=False),  # {path: sha256} of the files it was made from
     Column("frozen_at", Moment, nullable=False),
     Column("handed_over_at", Moment),  # when the first message was about to go; from then on it stays frozen
+    Column("paused_because", Text),  # too much came back; empty once somebody went on all the same
+    Column("run", BigInteger),  # random, of the last run: only its flight recorder is believed
+    Column("stopped_at", Moment),  # when an operator asked senders to stop; a send that begins forgets it
+    Column("forced", Text),  # why the gate was passed without staging
+    Column("scheduled_at", Moment),  # when a worker begins it
+    Column("scheduled", JSON),  # whom to, then: {"list": name, "where": expression or null}
     Index("one_live_mailing_per_issue", "issue", unique=True, sqlite_where=text("kind = 'live'")),
+    sqlite_autoincrement=True,
+)
+
+returned = Table(  # mail that came back, and refusals during SMTP, once something was decided about them
+    "returned",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("fingerprint", String(64), nullable=False, unique=True),  # read twice, acted on once
+    Column("at", Moment, nullable=False),
+    Column("kind", String(16), nullable=False),  # returns.Class, or "refusal"
+    Column("delivery_id", Id, ForeignKey("delivery.id")),
+    Column("subscriber_id", Id, ForeignKey("subscriber.id")),
+    Column("verdict", String(16)),  # dead, transient, sender
+    Column("cause", String(32)),
+    Column("status", String(16)),  # RFC 3463
+    Column("reply", String(8)),
+    Column("said", Text, nullable=False),  # without addresses
+    Column("feedback_type", String(32)),
+    Column("action", String(32), nullable=False),  # returns.Action
+    Index("returned_of_delivery", "delivery_id"),
+    Index("returned_of_subscriber", "subscriber_id"),
     sqlite_autoincrement=True,
 )
 
@@ -144,7 +264,7 @@ edition = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("mailing_id", Id, ForeignKey("mailing.id"), nullable=False),
-    Column("language", String(35), nullable=False),
+    Column("language", String(35), nullable=False),  # of one that was replaced, with "@" and its id: "en@7"
     Column("content_hash", String(64), nullable=False),
     Column("frozen", Text, nullable=False),  # content.frozen
     UniqueConstraint("mailing_id", "language"),
@@ -176,6 +296,7 @@ delivery = Table(
     Column("code", Integer),
     Column("reply", Text),
     Column("reason", Text),
+    Column("relay", String(255)),  # host:port that was tried last
     UniqueConstraint("mailing_id", "subscriber_id", "copy"),  # nobody gets an issue twice
     # One index per state that is looked up: SQLite does not use `state IN (…)` for `state = 'queued'`.
     Index("delivery_queued", "mailing_id", "id", sqlite_where=text("state = 'queued'")),

@@ -1,13 +1,20 @@
-"""Remembers readers, the lists they are on, and how each of them came and left."""
+"""Looks up lists and who is on them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
-from sqlalchemy import Connection, Row, and_, case, func, insert, select, true, update
+from sqlalchemy import Row, and_, case, func, select, true
 
-from dispatcher.storage.database import Database, now
-from dispatcher.storage.schema import event, membership, reader_list, subscriber
+from dispatcher.expressions import Expression
+from dispatcher.storage.conditions import meant
+from dispatcher.storage.database import Database
+from dispatcher.storage.memberships import list_for
+from dispatcher.storage.schema import (
+    membership,
+    reader_list,
+    subscriber,
+)
+from dispatcher.storage.standing import Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,39 +22,10 @@ class ListSummary:
     id: int
     name: str
     active: int
+    paused: int
     unsubscribed: int
     removed: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Membership:
-    list_name: str
-    state: str
-    source: str
-    changed_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    at: datetime
-    kind: str
-    channel: str
-    list_name: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dossier:
-    """Everything known about one person, but for what he was sent."""
-
-    id: int
-    email: str
-    name: str | None
-    language: str | None
-    attributes: Mapping[str, str]
-    created_at: datetime
-    left_at: datetime | None
-    memberships: tuple[Membership, ...]
-    history: tuple[History, ...]
+    suspended: int  # bounced, complained or suppressed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +45,9 @@ def find_list(database: Database, name: str) -> int | None:
         return connection.scalar(select(reader_list.c.id).where(reader_list.c.name == name))
 
 
-def list_for(connection: Connection, name: str) -> int:
-    """The list's id; the list is made if it is new."""
-    found: int | None = connection.scalar(select(reader_list.c.id).where(reader_list.c.name == name))
-    if found is not None:
-        return found
-    made: int = connection.execute(insert(reader_list).values(name=name).returning(reader_list.c.id)).scalar_one()
-    return made
+def make_list(database: Database, name: str) -> int:
+    with database.writing() as connection:
+        return list_for(connection, name)
 
 
 def file_hash(database: Database, name: str) -> str | None:
@@ -83,9 +57,16 @@ def file_hash(database: Database, name: str) -> str | None:
 
 
 def lists(database: Database) -> list[ListSummary]:
+    counted = {
+        "active": [Standing.ACTIVE],
+        "paused": [Standing.PAUSED],
+        "unsubscribed": [Standing.UNSUBSCRIBED],
+        "removed": [Standing.REMOVED],
+        "suspended": [Standing.BOUNCED, Standing.COMPLAINED, Standing.SUPPRESSED],
+    }
     counts = [
-        func.coalesce(func.sum(case((membership.c.state == state, 1), else_=0)), 0).label(state)
-        for state in ("active", "unsubscribed", "removed")
+        func.coalesce(func.sum(case((membership.c.state.in_(states), 1), else_=0)), 0).label(label)
+        for label, states in counted.items()
     ]
     query = (
         select(reader_list.c.id, reader_list.c.name, *counts)
@@ -95,18 +76,20 @@ def lists(database: Database) -> list[ListSummary]:
     )
     with database.reading() as connection:
         return [
-            ListSummary(id=row.id, name=row.name, active=row.active, unsubscribed=row.unsubscribed, removed=row.removed)
+            ListSummary(id=row.id, name=row.name, **{label: getattr(row, label) for label in counted})
             for row in connection.execute(query)
         ]
 
 
-def members(database: Database, list_name: str) -> Iterator[Row[str, str | None, str | None, dict[str, str]]]:
+def members(
+    database: Database, list_name: str, where: Expression | None = None
+) -> Iterator[Row[str, str | None, str | None, dict[str, str]]]:
     """The active members of a list: email, name, language, attributes; streamed in the order they joined."""
     query = (
         select(subscriber.c.email, subscriber.c.name, subscriber.c.language, subscriber.c.attributes)
         .join(membership, membership.c.subscriber_id == subscriber.c.id)
         .join(reader_list, reader_list.c.id == membership.c.list_id)
-        .where(reader_list.c.name == list_name, membership.c.state == "active")
+        .where(reader_list.c.name == list_name, membership.c.state == Standing.ACTIVE, *meant(where))
         .order_by(subscriber.c.id)
         .execution_options(yield_per=1000)
     )
@@ -114,13 +97,16 @@ def members(database: Database, list_name: str) -> Iterator[Row[str, str | None,
         yield from connection.execute(query)
 
 
-def everybody(database: Database, list_name: str) -> Iterator[Row[str, str | None, str | None, str, str]]:
-    """Who is or was on a list: email, name, language, state, source."""
+def everybody(
+    database: Database, list_name: str, where: Expression | None = None
+) -> Iterator[Row[str, str | None, str | None, str, str]]:
+    """Who is or was on a list: email, name, language, state, source; with `where` only active readers whom it names."""
+    narrowed = [] if where is None else [membership.c.state == Standing.ACTIVE, *meant(where)]
     query = (
         select(subscriber.c.email, subscriber.c.name, subscriber.c.language, membership.c.state, membership.c.source)
         .join(membership, membership.c.subscriber_id == subscriber.c.id)
         .join(reader_list, reader_list.c.id == membership.c.list_id)
-        .where(reader_list.c.name == list_name)
+        .where(reader_list.c.name == list_name, *narrowed)
         .order_by(subscriber.c.id)
         .execution_options(yield_per=1000)
     )
@@ -143,42 +129,6 @@ def attribute_names(database: Database, list_name: str) -> list[str]:
     )
     with database.reading() as connection:
         return list(connection.scalars(query))
-
-
-def dossier(database: Database, address_key: str) -> Dossier | None:
-    """Everything known about the person with this address."""
-    with database.reading() as connection:
-        person = connection.execute(select(subscriber).where(subscriber.c.address_key == address_key)).one_or_none()
-        if person is None:
-            return None
-        memberships = connection.execute(
-            select(reader_list.c.name, membership.c.state, membership.c.source, membership.c.changed_at)
-            .join(reader_list, reader_list.c.id == membership.c.list_id)
-            .where(membership.c.subscriber_id == person.id)
-            .order_by(reader_list.c.name)
-        )
-        history = connection.execute(
-            select(event.c.at, event.c.kind, event.c.channel, reader_list.c.name)
-            .outerjoin(reader_list, reader_list.c.id == event.c.list_id)
-            .where(event.c.subscriber_id == person.id)
-            .order_by(event.c.id)
-        )
-        return Dossier(
-            id=person.id,
-            email=person.email,
-            name=person.name,
-            language=person.language,
-            attributes=person.attributes,
-            created_at=person.created_at,
-            left_at=person.left_at,
-            memberships=tuple(
-                Membership(list_name=row.name, state=row.state, source=row.source, changed_at=row.changed_at)
-                for row in memberships
-            ),
-            history=tuple(
-                History(at=row.at, kind=row.kind, channel=row.channel, list_name=row.name) for row in history
-            ),
-        )
 
 
 def leaver(database: Database, *, subscriber_id: int, ref: int, list_id: int) -> Leaver | None:
@@ -213,37 +163,9 @@ def leaver(database: Database, *, subscriber_id: int, ref: int, list_id: int) ->
         email=row.email,
         language=row.language,
         list_name=row.name,
-        has_left=row.state == "unsubscribed",
+        has_left=row.state == Standing.UNSUBSCRIBED,
         other_lists=row.others,
     )
-
-
-def unsubscribe(database: Database, subscriber_id: int, *, list_id: int | None, channel: str) -> list[str]:
-    """Ends one membership, or with `list_id` None all of them and every later one that a file might bring.
-
-    Returns the names of the lists left; doing it again changes nothing.
-    """
-    which = [membership.c.subscriber_id == subscriber_id, membership.c.state != "unsubscribed"]
-    if list_id is not None:
-        which.append(membership.c.list_id == list_id)
-    at = now()
-    with database.writing() as connection:
-        left = connection.execute(
-            select(reader_list.c.id, reader_list.c.name)
-            .join(membership, membership.c.list_id == reader_list.c.id)
-            .where(*which)
-            .order_by(reader_list.c.name)
-        ).all()
-        if left:
-            connection.execute(update(membership).where(*which).values(state="unsubscribed", changed_at=at))
-        if list_id is None:
-            connection.execute(
-                update(subscriber)
-                .where(subscriber.c.id == subscriber_id, subscriber.c.left_at.is_(None))
-                .values(left_at=at)
-            )
-        _note(connection, [(subscriber_id, row.id) for row in left], kind="unsubscribed", channel=channel, at=at)
-    return [row.name for row in left]
 
 
 def membership_state(database: Database, list_name: str, address_key: str) -> str | None:
@@ -255,12 +177,3 @@ def membership_state(database: Database, list_name: str, address_key: str) -> st
     )
     with database.reading() as connection:
         return connection.scalar(query)
-
-
-def _note(connection: Connection, who: Iterable[tuple[int, int]], *, kind: str, channel: str, at: datetime) -> None:
-    rows = [
-        {"at": at, "subscriber_id": subscriber_id, "list_id": list_id, "kind": kind, "channel": channel}
-        for subscriber_id, list_id in who
-    ]
-    if rows:
-        connection.execute(insert(event), rows)

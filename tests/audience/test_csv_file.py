@@ -15,7 +15,7 @@ from dispatcher.errors import Fault, InputWrong, NotFound
 from dispatcher.storage.database import Database
 from dispatcher.storage.imports import Person
 from dispatcher.storage.subscribers import members
-from tests.storage.books import enlist, open_at, person
+from tests.storage.books import enlist, keys, open_at, person
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_what_is_exported_is_imported_again_unchanged(tmp_path: Path, database: 
     enlist(database, person("ann@example.com", name=name or None, attributes={"plan": plan} if plan else {}))
     before = [tuple(row) for row in members(database, "readers")]
     export_list(database, "readers", tmp_path / "out.csv")
-    imported = import_file(database, tmp_path, tmp_path / "out.csv", "readers")
+    imported = import_file(database, keys(database), tmp_path, tmp_path / "out.csv", "readers")
     assert not imported.faults
     assert imported.changes is not None
     assert imported.changes.changed == 0

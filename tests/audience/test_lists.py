@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from dispatcher.audience.lists import add_person, bring_up_to_date, file_of, find_person, import_file, roll, take_off
+from dispatcher.audience.lists import bring_up_to_date, file_of, import_file
+from dispatcher.audience.people import add_person, find_person, roll, take_off
 from dispatcher.errors import InputWrong, NotFound
 from dispatcher.storage.database import Database
-from dispatcher.storage.subscribers import Dossier
-from tests.storage.books import open_at
+from dispatcher.storage.dossiers import Dossier
+from tests.storage.books import keys, open_at
 
 ANN, BOB, CLEO, DAN = (f"{name}@example.de" for name in ("ann", "bob", "cleo", "dan"))
 
@@ -39,7 +40,9 @@ def write(database: Database, *lines: str, list_name: str = "readers", header: s
 
 def sync(database: Database, *lines: str, header: str = "email", skip_bad_rows: bool = False) -> object:
     write(database, *lines, header=header)
-    return bring_up_to_date(database, folder_of(database), "readers", skip_bad_rows=skip_bad_rows).changes
+    return bring_up_to_date(
+        database, keys(database), folder_of(database), "readers", skip_bad_rows=skip_bad_rows
+    ).changes
 
 
 def states(database: Database, list_name: str = "readers") -> dict[str, str]:
@@ -55,7 +58,7 @@ def known(database: Database, email: str = ANN) -> Dossier:
 
 
 def add(database: Database, email: str, list_name: str = "readers", **attributes: str) -> None:
-    add_person(database, email, list_name, name=None, language=None, attributes=attributes)
+    add_person(database, keys(database), email, list_name, name=None, language=None, attributes=attributes)
 
 
 # --- coming and going -----------------------------------------------------------------------------------
@@ -79,7 +82,7 @@ def test_who_was_added_or_imported_by_hand_stays_without_a_line(database: Databa
     add(database, ANN)
     other = folder_of(database) / "other.csv"
     other.write_text(f"email\n{BOB}\n")
-    import_file(database, folder_of(database), other, "readers")
+    import_file(database, keys(database), folder_of(database), other, "readers")
     sync(database, CLEO)
     sync(database, DAN)
     assert states(database) == {ANN: "active", BOB: "active", CLEO: "removed", DAN: "active"}
@@ -87,9 +90,9 @@ def test_who_was_added_or_imported_by_hand_stays_without_a_line(database: Databa
 
 def test_a_list_without_a_file_is_left_as_it_is(database: Database) -> None:
     add(database, ANN)
-    assert bring_up_to_date(database, folder_of(database), "readers").changes is None
+    assert bring_up_to_date(database, keys(database), folder_of(database), "readers").changes is None
     with pytest.raises(NotFound, match="no list 'weekly': the lists are readers"):
-        bring_up_to_date(database, folder_of(database), "weekly")
+        bring_up_to_date(database, keys(database), folder_of(database), "weekly")
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a b", "x" * 65])
@@ -127,7 +130,9 @@ def test_more_than_ten_people_and_ten_per_cent_do_not_vanish_unasked(
         sync(database, *crowd(before - vanish, vanish))
     assert "dispatcher subscribers import subscribers/readers.csv --list readers" in str(caught.value)
     assert set(states(database).values()) == {"active"}
-    import_file(database, folder_of(database), folder_of(database) / "subscribers/readers.csv", "readers")
+    import_file(
+        database, keys(database), folder_of(database), folder_of(database) / "subscribers/readers.csv", "readers"
+    )
     assert list(states(database).values()).count("removed") == vanish
 
 
@@ -163,7 +168,7 @@ def test_all_faults_are_told_up_to_a_hundred(database: Database) -> None:
 
 def test_equal_lines_count_once_with_a_warning(database: Database) -> None:
     path = write(database, f"{ANN},Ann", f"{BOB},Bob", f"{ANN.upper()},Ann", header="email,name")
-    imported = import_file(database, folder_of(database), path, "readers")
+    imported = import_file(database, keys(database), folder_of(database), path, "readers")
     assert imported.changes is not None
     assert not imported.faults
     assert [(each.line, each.message) for each in imported.changes.duplicates] == [(4, "the same address as in line 2")]
@@ -174,7 +179,7 @@ def test_unequal_lines_of_one_person_are_a_fault(database: Database) -> None:
     with pytest.raises(InputWrong, match=r"readers\.csv:3: the address of line 2 with other values"):
         sync(database, f"{ANN},Ann", f"{ANN},Anne", header="email,name")
     path = folder_of(database) / "subscribers/readers.csv"
-    assert len(import_file(database, folder_of(database), path, "readers").faults) == 1
+    assert len(import_file(database, keys(database), folder_of(database), path, "readers").faults) == 1
     assert known(database).name == "Ann"
 
 
@@ -185,7 +190,7 @@ def test_attributes_of_two_files_are_one_persons(database: Database) -> None:
     write(database, f"{ANN},Ann,pro", header="email,name,plan")
     write(database, f"{ANN},Jena", list_name="weekly", header="email,city")
     for name in ("readers", "weekly"):
-        bring_up_to_date(database, folder_of(database), name)
+        bring_up_to_date(database, keys(database), folder_of(database), name)
     assert known(database).attributes == {"plan": "pro", "city": "Jena"}
     assert known(database).name == "Ann"
 
@@ -199,7 +204,7 @@ def test_a_blank_cell_removes_and_a_missing_column_does_not(database: Database) 
 
 
 def test_a_blank_value_that_is_added_counts_as_missing(database: Database) -> None:
-    add_person(database, ANN, "readers", name=" ", language=None, attributes={"plan": ""})
+    add_person(database, keys(database), ANN, "readers", name=" ", language=None, attributes={"plan": ""})
     assert known(database).name is None
     assert known(database).attributes == {}
 
@@ -211,7 +216,7 @@ def test_what_no_file_could_hold_is_not_added_either(
     database: Database, email: str, name: str | None, language: str | None
 ) -> None:
     with pytest.raises(InputWrong, match=email):
-        add_person(database, email, "readers", name=name, language=language, attributes={})
+        add_person(database, keys(database), email, "readers", name=name, language=language, attributes={})
 
 
 # --- leaving --------------------------------------------------------------------------------------------------
@@ -243,7 +248,7 @@ def test_who_stays_away_is_counted(database: Database) -> None:
     add(database, ANN)
     take_off(database, ANN, None)
     path = write(database, ANN, BOB)
-    changes = import_file(database, folder_of(database), path, "readers").changes
+    changes = import_file(database, keys(database), folder_of(database), path, "readers").changes
     assert changes is not None
     assert (changes.joined, changes.stayed_away) == (1, 1)
 
@@ -255,7 +260,7 @@ def test_no_file_brings_back_who_left(database: Database, list_name: str | None)
     write(database, ANN)
     write(database, ANN, list_name="weekly")
     for name in ("readers", "weekly"):
-        bring_up_to_date(database, folder_of(database), name)
+        bring_up_to_date(database, keys(database), folder_of(database), name)
     assert states(database) == {ANN: "unsubscribed"}
     assert states(database, "weekly") == ({ANN: "active"} if list_name else {})
 
@@ -292,13 +297,13 @@ class Lists(RuleBasedStateMachine):
     def the_file_changes_and_the_issue_is_sent(self, list_name: str, who: set[str], bad: bool) -> None:
         rows = self._lines(who) + (["nobody,1"] if bad else [])
         write(self.database, *rows, list_name=list_name, header="email,version")
-        bring_up_to_date(self.database, self.folder, list_name, skip_bad_rows=True)
+        bring_up_to_date(self.database, keys(self.database), self.folder, list_name, skip_bad_rows=True)
         self.lists.add(list_name)
 
     @rule(list_name=list_names, who=st.sets(people, min_size=1), own=st.booleans())
     def a_file_is_imported_by_hand(self, list_name: str, who: set[str], own: bool) -> None:
         path = write(self.database, *self._lines(who), list_name=list_name if own else "other", header="email,version")
-        import_file(self.database, self.folder, path, list_name)
+        import_file(self.database, keys(self.database), self.folder, path, list_name)
         self.lists.add(list_name)
 
     @rule(list_name=list_names, email=people)

@@ -7,13 +7,17 @@ from pathlib import Path
 from types import MappingProxyType
 
 from dispatcher.desk.audit import audit
+from dispatcher.expressions import Expression
 from dispatcher.models import Kind, Outcome, Reply, State
 from dispatcher.storage.database import Database, open_database
 from dispatcher.storage.imports import Changes, Incoming, Person, apply_import
 from dispatcher.storage.ledger import Claim, Ledger
 from dispatcher.storage.mailings import Audience, Freeze, FrozenEdition, Mailing, find_mailing, freeze
+from dispatcher.storage.memberships import leave as leave_lists
 from dispatcher.storage.readers import find_subscriber, languages_of
-from dispatcher.storage.subscribers import find_list, unsubscribe
+from dispatcher.storage.standing import Channel
+from dispatcher.storage.subscribers import find_list
+from dispatcher.tokens import Keyring
 
 ANN, CLEO, DAN, EVE = (f"{name}@example.de" for name in ("ann", "cleo", "dan", "eve"))
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -24,6 +28,11 @@ GONE = Reply(code=550, text="5.1.1 no such user")
 
 def open_at(folder: Path) -> Database:
     return open_database("sqlite:///dispatcher.db", folder)
+
+
+def keys(database: Database) -> Keyring:
+    """The secrets that every test's newsletter signs with."""
+    return Keyring(secrets=("s" * 32,), instance=database.instance)
 
 
 def person(
@@ -45,7 +54,11 @@ def person(
 
 
 def enlist(
-    database: Database, *people: Person | str, list_name: str = "readers", source: str = "import", own: bool = False
+    database: Database,
+    *people: Person | str,
+    list_name: str = "readers",
+    source: Channel = Channel.IMPORT,
+    own: bool = False,
 ) -> Changes:
     """Puts people on a list; `own`: as its file would, ending the memberships of those who are not among them."""
     rows = [each if isinstance(each, Person) else person(each) for each in people]
@@ -59,10 +72,10 @@ def enlist(
         people=numbered,
         has_name=True,
         has_language=True,
-        source=source,
+        channel=source,
         file_hash="0" * 64 if own else None,
     )
-    return apply_import(database, incoming, [], keep_good_rows=False, guard=False)
+    return apply_import(database, keys(database), incoming, [], keep_good_rows=False, guard=False)
 
 
 def freeze_to(
@@ -72,6 +85,7 @@ def freeze_to(
     issue: int = 29,
     kind: Kind = Kind.LIVE,
     spoken: Mapping[str, Sequence[str | None]] | None = None,
+    where: Expression | None = None,
     skip_reserved: bool = False,
     replace: int | None = None,
 ) -> Mailing:
@@ -87,7 +101,11 @@ def freeze_to(
         pictures=[],
     )
     audience = Audience(
-        list_name=list_name, spoken=spoken, skip_reserved=skip_reserved, is_staging=kind is Kind.STAGING
+        list_name=list_name,
+        spoken=spoken,
+        where=where,
+        skip_reserved=skip_reserved,
+        is_staging=kind is Kind.STAGING,
     )
     return freeze(database, frozen, audience, replace=replace)
 
@@ -105,7 +123,7 @@ def leave(database: Database, email: str, list_name: str | None = "readers") -> 
     found = find_subscriber(database, email)
     assert found is not None
     list_id = None if list_name is None else find_list(database, list_name)
-    return unsubscribe(database, found.id, list_id=list_id, channel="one-click")
+    return list(leave_lists(database, found.id, list_id=list_id, by=Channel.ONE_CLICK).lists)
 
 
 def claim(delivery_id: int, ended: Outcome | None = None, at: datetime = NOON) -> Claim:

@@ -16,6 +16,7 @@ from dispatcher.storage.database import Database
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.mailings import Mailing, find_mailing
 from dispatcher.storage.reports import broken_rows, delivery_lines
+from dispatcher.storage.standing import Channel
 from tests.storage.books import (
     ANN,
     CLEO,
@@ -176,9 +177,9 @@ def test_who_left_another_list_is_claimed(ledger: Ledger, database: Database) ->
 
 
 def test_whose_line_is_gone_is_skipped_with_the_reason(database: Database) -> None:
-    enlist(database, ANN, CLEO, source="file", own=True)
+    enlist(database, ANN, CLEO, source=Channel.FILE, own=True)
     mailing = freeze_to(database)
-    enlist(database, CLEO, source="file", own=True)
+    enlist(database, CLEO, source=Channel.FILE, own=True)
     ledger = Ledger(database, mailing)
     assert ledger.commit([], [claim(1), claim(2)]) == [False, True]
     assert column(database, 1, "reason") == "no longer on the list"
@@ -327,7 +328,7 @@ def test_a_commit_that_fails_says_so_and_leaves_the_ledger_usable(ledger: Ledger
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        ("UPDATE delivery SET code = NULL WHERE id = 1", "1 row is sent without a reply"),
+        ("UPDATE delivery SET code = NULL WHERE id = 1", "1 row is sent without a reply or reason"),
         ("UPDATE delivery SET code = NULL, reason = NULL WHERE id = 2", "refused without a reply or reason"),
         ("UPDATE delivery SET reason = NULL WHERE id = 3", "skipped without a reason"),
         ("DELETE FROM delivery WHERE id = 4", "4 readers ≠"),
