@@ -24,9 +24,22 @@ from typing import Literal, Self
 
 import trustme
 
-Stage = Literal["connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "dot", "rset", "quit"]
+from dispatcher.delivery.smtp import Way
+
+# `bdat` answers a chunk without reading it, `dot` answers a content however it came. `content for nobody` makes the
+# relay say 354 when it has refused the reader, and answers that content. The last two come to pass when commands
+# arrived together with the end of a content: an answer that takes the place of `dot`, and one behind it.
+Stage = Literal[
+    "connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "bdat", "body", "dot", "rset", "quit",
+    "content for nobody", "dot in company", "company",
+]  # fmt: skip
 
 EXTENSIONS = ("PIPELINING", "SIZE 36700160", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
+EXTENSIONS_FOR = {
+    Way.CHUNKED: (*EXTENSIONS, "CHUNKING"),
+    Way.PIPELINED: EXTENSIONS,
+    Way.STEPWISE: EXTENSIONS[1:],
+}
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _ADDRESS = re.compile(r"(?i)(?:FROM|TO):\s*<([^>]*)>(.*)")
 _LONGEST_MESSAGE = 32 * 1024 * 1024
@@ -40,6 +53,7 @@ class Message:
     recipient: str
     content: bytes = field(repr=False)  # as it was on the wire, dot-stuffing undone
     mail_options: str
+    rcpt_options: str
     has_bare_cr_or_lf: bool
     was_stuffed: bool  # some line began with a dot
 
@@ -86,6 +100,12 @@ class Session:
     sender: str | None = None
     recipients: list[str] = field(default_factory=list)
     mail_options: str = ""
+    chunks: bytearray = field(default_factory=bytearray)  # of a content that is not whole
+    rcpt_options: str = ""
+
+    def reset(self) -> None:
+        self.sender, self.recipients = None, []
+        self.chunks.clear()
 
 
 class Closed(Exception):
@@ -114,7 +134,9 @@ class Relay:
         self.port = 0
         self.connections = 0
         self.commands: Counter[str] = Counter()
+        self.contents_for_nobody: list[bytes] = []
         self.has_seen_auth_in_plaintext = False
+        self.has_seen_bare_cr_or_lf = False
         self._authority = trustme.CA() if tls != "none" else None
         self._offered: list[tuple[Message, bool]] = []
         self._rules: list[Rule] = []
@@ -263,7 +285,9 @@ class Relay:
         session = Session(tls=self.tls == "implicit")
         await self._answer(writer, "connect", "220 relay.example.org ESMTP of the tests")
         while True:
-            line = (await reader.readuntil(b"\r\n")).decode("utf-8", "surrogateescape").rstrip("\r\n")
+            raw = await reader.readuntil(b"\r\n")
+            self.has_seen_bare_cr_or_lf |= bool(_BARE.search(raw))
+            line = raw.decode("utf-8", "surrogateescape").rstrip("\r\n")
             verb, _, rest = line.partition(" ")
             verb = verb.upper()
             self.commands[verb] += 1
@@ -286,8 +310,10 @@ class Relay:
                 await self._rcpt(writer, session, rest)
             case "DATA":
                 await self._data(reader, writer, session)
+            case "BDAT":
+                await self._bdat(reader, writer, session, rest)
             case "RSET":
-                session.sender, session.recipients = None, []
+                session.reset()
                 await self._answer(writer, "rset", "250 2.0.0 forgotten")
             case "NOOP":
                 await self._say(writer, "250 2.0.0 still here")
@@ -350,10 +376,11 @@ class Relay:
             await self._say(writer, "503 5.5.1 MAIL first")
         elif (await self._answer(writer, "rcpt", "250 2.1.5 ok", to=found[1])).startswith("2"):
             session.recipients.append(found[1])
+            session.rcpt_options = found[2].strip()
 
     async def _data(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, session: Session) -> None:
         if session.sender is None or not session.recipients:
-            await self._say(writer, "503 5.5.1 RCPT first")
+            await self._data_for_nobody(reader, writer)
             return
         to = session.recipients[0]
         if not (await self._answer(writer, "data", "354 go on", to=to)).startswith("3"):
@@ -361,28 +388,71 @@ class Relay:
         if self._rule("body", to):
             await reader.readexactly(500)
             raise Closed
-        raw = await reader.readuntil(b"\r\n.\r\n")
-        rule = self._rule("dot", to)
+        raw = (await reader.readuntil(b"\r\n.\r\n"))[:-3]
+        await self._take(reader, writer, session, raw.replace(b"\r\n..", b"\r\n."), raw)
+
+    async def _data_for_nobody(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not (rule := self._rule("content for nobody", None)):
+            await self._say(writer, "503 5.5.1 RCPT first")
+            return
+        await self._say(writer, "354 go on")
+        content = b""
+        while not content.endswith(b".\r\n") or content.removesuffix(b".\r\n")[-2:] not in {b"", b"\r\n"}:
+            content += await reader.readuntil(b"\r\n")
+        self.contents_for_nobody.append(content)
+        await self._obey(writer, rule, rule.answer or "250 2.0.0 fine")
+
+    async def _bdat(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, session: Session,
+                    rest: str) -> None:  # fmt: skip
+        to = session.recipients[0] if session.recipients else None
+        if unread := self._rule("bdat", to):
+            await self._obey(writer, unread, unread.answer or "502 5.5.1 not known here")
+            return
+        size, _, last = rest.partition(" ")
+        if self._rule("body", to):
+            await reader.readexactly(min(500, int(size)))
+            raise Closed
+        session.chunks += await reader.readexactly(int(size))
+        if session.sender is None or not session.recipients:
+            session.reset()
+            await self._say(writer, "503 5.5.1 RCPT first")
+        elif last.upper() == "LAST":
+            await self._take(reader, writer, session, bytes(session.chunks), bytes(session.chunks))
+        else:
+            await self._say(writer, f"250 2.0.0 {size} octets")
+
+    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, session: Session,
+                    content: bytes, on_wire: bytes) -> None:  # fmt: skip
+        to = session.recipients[0]
+        has_bare = bool(_BARE.search(on_wire))
+        self.has_seen_bare_cr_or_lf |= has_bare
+        has_company = bool(reader._buffer)  # type: ignore[attr-defined]
+        rule = (self._rule("dot in company", to) if has_company else None) or self._rule("dot", to)
         answer = (rule and rule.answer) or f"250 2.0.0 queued as {len(self._offered) + 1:06d}"
         is_kept = rule.keeps if rule and rule.closes else answer.startswith("2")
-        content = raw[:-3]
         with self._lock:
             self._offered += [
                 (
                     Message(
-                        sender=session.sender,
+                        sender=session.sender or "",
                         recipient=recipient,
-                        content=content.replace(b"\r\n..", b"\r\n."),
+                        content=content,
                         mail_options=session.mail_options,
-                        has_bare_cr_or_lf=bool(_BARE.search(content)),
-                        was_stuffed=b"\r\n.." in content,
+                        rcpt_options=session.rcpt_options,
+                        has_bare_cr_or_lf=has_bare,
+                        was_stuffed=b"\r\n.." in on_wire,
                     ),
                     is_kept,
                 )
                 for recipient in session.recipients
             ]
-        session.sender, session.recipients = None, []
+        session.reset()
         await self._obey(writer, rule, answer)
+        if rule and rule.stage == "dot in company":
+            raise Closed(in_order=True)
+        if has_company and (dislike := self._rule("company", to)):
+            await self._obey(writer, dislike, dislike.answer or "")
+            raise Closed(in_order=True)
 
     # --- rules ------------------------------------------------------------------------------------
 

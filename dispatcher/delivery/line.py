@@ -1,11 +1,14 @@
 """A line to a relay: opened, used message by message, and opened again after a loss; SMTP and Maildir alike."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dispatcher.delivery import maildir, smtp
+from dispatcher.delivery import maildir
+from dispatcher.delivery.connect import Refusal, connect
 from dispatcher.delivery.relay import MaildirRelay, Relay, SmtpRelay
-from dispatcher.delivery.smtp import Conversation, Ending, Refusal
+from dispatcher.delivery.replies import Manners
+from dispatcher.delivery.smtp import Conversation, Ending, Envelope
 from dispatcher.delivery.verdicts import Phase
 from dispatcher.models import Reply
 
@@ -17,14 +20,23 @@ class Parcel:
     sender: str
     recipient: str
     message_id: str
-    content: bytes  # CRLF line ends, no line begins with a dot
+    content: Sequence[bytes]  # in pieces, most of them everybody's; CRLF line ends, no line begins with a dot
+
+    @property
+    def envelope(self) -> Envelope:
+        return Envelope(sender=self.sender, recipient=self.recipient, octets=self.octets, message_id=self.message_id)
+
+    @property
+    def octets(self) -> int:
+        return sum(map(len, self.content))
 
 
 class SmtpLine:
     """A line over SMTP."""
 
-    def __init__(self, relay: SmtpRelay) -> None:
+    def __init__(self, relay: SmtpRelay, manners: Manners) -> None:
         self._relay = relay
+        self._manners = manners
         self._conversation: Conversation | None = None
         self.carried = 0  # messages since it was opened
         self.failures = 0  # in a row
@@ -38,7 +50,7 @@ class SmtpLine:
         """Connects, unless the line is open. Returns why it could not."""
         if self.is_open:
             return None
-        connected = await smtp.connect(self._relay)
+        connected = await connect(self._relay, self._manners)
         if isinstance(connected, Refusal):
             return connected
         self._conversation = connected
@@ -55,13 +67,28 @@ class SmtpLine:
         """The longest message the relay announces to take."""
         return self._open().most_octets
 
-    async def offer(self, parcel: Parcel) -> Ending | None:
-        """Everything before the content; None: the relay waits for it."""
-        return await self._open().offer(parcel.sender, parcel.recipient, len(parcel.content))
+    @property
+    def has_offer(self) -> bool:
+        """Whether an envelope is out, or about to go, whose answer was not read yet."""
+        return self._conversation is not None and self._conversation.has_offer
 
-    async def hand_over(self, parcel: Parcel) -> Ending:
-        """The content; from its last byte on the relay may have the message."""
-        return await self._open().hand_over(parcel.content)
+    def offer(self, parcel: Parcel) -> None:
+        """Says whom the next message is for."""
+        self._open().offer(parcel.envelope)
+
+    async def answer(self) -> Ending | None:
+        """What the relay says to that; None: it waits for the content."""
+        return await self._open().answer()
+
+    async def hand_over(self, parcel: Parcel, following: Parcel | None, on_end: Callable[[], None]) -> Ending:
+        """The content, and the offer of the following message with its end where the relay takes both together."""
+        return await self._open().hand_over(
+            parcel.content, None if following is None else following.envelope, on_end=on_end
+        )
+
+    def withhold(self) -> None:
+        """Gives no content though the relay waits for it."""
+        self._open().withhold()
 
     def drop(self) -> None:
         if self._conversation is not None:
@@ -84,6 +111,7 @@ class MaildirLine:
     def __init__(self, relay: MaildirRelay) -> None:
         self._folder = relay.folder
         self.is_open = False
+        self.has_offer = False
         self.carried = 0
         self.failures = 0
         self.last_refusal = ""
@@ -103,12 +131,20 @@ class MaildirLine:
     def most_octets(self) -> int | None:
         return None
 
-    async def offer(self, parcel: Parcel) -> Ending | None:  # noqa: ARG002
+    def offer(self, parcel: Parcel) -> None:  # noqa: ARG002
+        self.has_offer = True
+
+    async def answer(self) -> Ending | None:
+        self.has_offer = False
         return None
 
-    async def hand_over(self, parcel: Parcel) -> Ending:
+    def withhold(self) -> None:
+        """A folder has nothing of it yet."""
+
+    async def hand_over(self, parcel: Parcel, following: Parcel | None, on_end: Callable[[], None]) -> Ending:  # noqa: ARG002
+        on_end()
         try:
-            name = await asyncio.to_thread(maildir.store, self._folder, parcel.message_id, parcel.content)
+            name = await asyncio.to_thread(maildir.store, self._folder, parcel.message_id, b"".join(parcel.content))
         except OSError as error:
             # Nothing is there under the message's name: refused before it began, and for everybody.
             return Ending(phase=Phase.MAIL, reply=Reply(code=552, text=f"{self._folder}: {error.strerror}"))
@@ -124,5 +160,6 @@ class MaildirLine:
 Line = SmtpLine | MaildirLine
 
 
-def line_to(relay: Relay) -> Line:
-    return MaildirLine(relay) if isinstance(relay, MaildirRelay) else SmtpLine(relay)
+def line_to(relay: Relay, manners: Manners | None = None) -> Line:
+    """`manners`: what is known of the relay, shared by its lines."""
+    return MaildirLine(relay) if isinstance(relay, MaildirRelay) else SmtpLine(relay, manners or Manners())

@@ -36,6 +36,10 @@ class SmtpRelay:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     connections: int = 16  # at most, opened as needed
+    per_second: float | None = None  # messages
+    per_day: int | None = None  # messages in any 24 hours
+    domains: tuple[str, ...] = ()  # of recipients; empty: all that no other relay is there for
+    weight: float = 1.0  # its share among relays that could take the same message
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -44,10 +48,12 @@ class SmtpRelay:
 Relay = MaildirRelay | SmtpRelay
 
 
-def read_relay(url: str, *, folder: Path, password: str | None = None) -> Relay:
+def read_relay(
+    url: str, *, folder: Path, password: str | None = None, variable: str = "DISPATCHER_RELAY_PASSWORD"
+) -> Relay:
     """`maildir:outbox`, `smtp://user@host:587`, `smtps://user@host:465` or `smtp://127.0.0.1:2525?tls=none`.
 
-    Raises SettingsWrong; the text of the error never holds a password.
+    `variable` is where the password comes from. Raises SettingsWrong; the text of the error never holds a password.
     """
     scheme, _, rest = url.partition(":")
     if scheme == "maildir":
@@ -62,7 +68,7 @@ def read_relay(url: str, *, folder: Path, password: str | None = None) -> Relay:
     except ValueError as error:
         raise SettingsWrong("relay: the URL cannot be read; write it as smtp://user@host:587") from error
     if parts.password is not None:
-        raise SettingsWrong("relay: a password does not belong into the URL; put it into DISPATCHER_RELAY_PASSWORD")
+        raise SettingsWrong(f"relay: a password does not belong into the URL; put it into {variable}")
     if not parts.hostname or parts.path not in {"", "/"} or parts.fragment:
         raise SettingsWrong("relay: the URL must be like smtp://user@host:587")
     user = unquote(parts.username) if parts.username else None
@@ -70,7 +76,7 @@ def read_relay(url: str, *, folder: Path, password: str | None = None) -> Relay:
     if security is Security.NONE and user:
         raise SettingsWrong("relay: no password is sent over plaintext; remove tls=none or the user")
     if user and not password:
-        raise SettingsWrong(f"relay: no password for {user}; set DISPATCHER_RELAY_PASSWORD")
+        raise SettingsWrong(f"relay: no password for {user}; set {variable}")
     return SmtpRelay(
         host=parts.hostname,
         port=port or (465 if security is Security.TLS else 587),

@@ -2,47 +2,70 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from dispatcher.delivery.engine import Build, Terms, deliver
+from dispatcher.delivery.courier import pause
+from dispatcher.delivery.engine import deliver
 from dispatcher.delivery.recovery import recover
 from dispatcher.delivery.relay import Relay
+from dispatcher.delivery.terms import Build, Sign, Terms
 from dispatcher.models import Outcome
 from dispatcher.storage.ledger import Ledger
+
+_BETWEEN_LOOKS = 0.5  # seconds
 
 
 def run(
     ledger: Ledger,
-    relay: Relay,
+    relays: Sequence[Relay],
     build: Build,
     terms: Terms,
     *,
+    sign: Sign | None = None,
+    recorder: Path,
     progress: Callable[[Outcome], None],
     say: Callable[[str], None],
+    why_stopped: Callable[[], str | None] = lambda: None,
+    on_interrupt: Callable[[], None] = lambda: None,
 ) -> None:
-    """As engine.deliver; returns early, with rows left, when interrupted."""
+    """As engine.deliver; returns early, with rows left, when interrupted, or when `why_stopped` gives a reason."""
 
     async def main() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        sending = asyncio.create_task(deliver(ledger, relay, build, terms, progress=progress, stop=stop))
+        sending = asyncio.create_task(
+            deliver(ledger, relays, build, terms, sign=sign, recorder=recorder, progress=progress, say=say, stop=stop)
+        )
 
         def interrupted() -> None:
+            on_interrupt()
             if stop.is_set():
                 sending.cancel()
             else:
                 stop.set()
                 say("stopping: open conversations are finished first; once more abandons them")
 
+        watching = asyncio.create_task(_watch(why_stopped, stop, say))
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, interrupted)
         try:
             await sending
         except asyncio.CancelledError:
-            recover(ledger, relay)
+            recover(ledger, relays[0], recorder)
+        finally:
+            watching.cancel()
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(main())
+
+
+async def _watch(why_stopped: Callable[[], str | None], stop: asyncio.Event, say: Callable[[str], None]) -> None:
+    while not stop.is_set():
+        if (why := await asyncio.to_thread(why_stopped)) is not None:
+            say(f"{why}; open conversations are finished")
+            stop.set()
+        await pause(stop, _BETWEEN_LOOKS)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -1,34 +1,24 @@
-"""Speaks SMTP with a relay: aiosmtplib connects, secures and logs in; then each message is a short conversation.
+"""Speaks SMTP on an open connection: one round trip a message where the relay allows, and never two in doubt.
 
-The final dot is written on its own, after the content has left, so that only a loss behind it is a doubt.
+The envelope of the next message travels with the last bytes of the content before it (RFC 2920 3.1). Those last bytes
+are written on their own, after all that comes before them has left, so that only a loss behind them is a doubt.
 """
 
 import asyncio
-import contextlib
 import re
-import socket
-import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from enum import StrEnum, auto
 
-import aiosmtplib
-
-from dispatcher.delivery.relay import Security, SmtpRelay
+from dispatcher.delivery import dsn
+from dispatcher.delivery.replies import LONGEST_REPLY, Manners, is_positive, parse_reply
 from dispatcher.delivery.verdicts import Phase
 from dispatcher.models import Reply
 
 # Deadlines in seconds for a whole step. Every second cut off after the dot would make doubts: RFC 5321 4.5.3.2.6.
-CONNECT, COMMAND, BODY, DOT = 30.0, 60.0, 300.0, 600.0
-_LONGEST_REPLY = 32_768  # bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """Why there is no connection; a lasting one stops the run, another is worth a later attempt."""
-
-    reason: str
-    is_lasting: bool
+COMMAND, BODY, DOT = 60.0, 300.0, 600.0
+_HELD_BACK = 2  # bytes of a chunk that are written when the rest has left
+_QUIET_LOSSES = 2  # on connections that carried one message, until the envelope behind it is suspected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,51 +29,44 @@ class Ending:
     reply: Reply | None
 
 
-async def connect(relay: SmtpRelay) -> "Conversation | Refusal":
-    """Opens a connection that is ready for messages."""
-    client = aiosmtplib.SMTP(
-        hostname=relay.host,
-        port=relay.port,
-        use_tls=relay.security is Security.TLS,
-        start_tls=False,
-        timeout=CONNECT,
-        local_hostname=_own_name(),
-    )
-    try:
-        async with asyncio.timeout(CONNECT):
-            await client.connect()
-            await client.ehlo()
-            if relay.security is Security.STARTTLS:
-                if not client.supports_extension("starttls"):
-                    client.close()
-                    return Refusal(reason="the relay offers no STARTTLS; nothing is sent in plaintext", is_lasting=True)
-                await client.starttls()
-                await client.ehlo()
-            if relay.user and relay.password:
-                await client.login(relay.user, relay.password)
-                await client.ehlo()
-    except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
-        client.close()
-        return _refusal(error)
-    if client.transport is None:
-        return Refusal(reason="the connection closed at once", is_lasting=False)
-    # STARTTLS made a new transport, and this is it.
-    return Conversation(cast("asyncio.Transport", client.transport), client.esmtp_extensions)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What MAIL and RCPT say of a message."""
+
+    sender: str
+    recipient: str
+    octets: int  # of its content
+    message_id: str = ""
+
+
+class Way(StrEnum):
+    """How a message travels; a connection takes the first that the relay announces and has not shown to dislike."""
+
+    CHUNKED = auto()  # PIPELINING and CHUNKING: MAIL and RCPT together, then BDAT (RFC 3030); no 354 is held open
+    PIPELINED = auto()  # PIPELINING: MAIL, RCPT and DATA together (RFC 2920)
+    STEPWISE = auto()  # one command at a time
 
 
 class Conversation(asyncio.Protocol):
-    """An open connection to a relay; one message at a time."""
+    """An open connection to a relay; message by message: offer, answer, hand over."""
 
-    def __init__(self, transport: asyncio.Transport, extensions: Mapping[str, str]) -> None:
+    def __init__(self, transport: asyncio.Transport, extensions: Mapping[str, str], manners: Manners) -> None:
         self._extensions = {name.lower(): value for name, value in extensions.items()}
+        self._manners = manners
+        self.way = self._find_way()
         self._transport = transport
+        self._loop = asyncio.get_running_loop()
         self._received = bytearray()
-        self._arrived = asyncio.Event()  # something came, or the connection went
-        self._drained = asyncio.Event()
-        self._drained.set()
+        self._waiting: asyncio.Future[None] | None = None  # for whatever happens next
+        self._is_full = False  # the kernel has not taken every byte yet
+        self._is_gone = False
         self._is_lost = False
+        self._offered: Envelope | None = None  # not answered yet
+        self._is_written = False  # the offered envelope is
+        self._travelled = False  # it went out with the content before it
         self._awaits_content = False
-        self._gone = asyncio.Event()
+        self._owes_reset = False
+        self._contents = 0
         # Drained means that the kernel has every byte; with high=0, TLS transports would pause while empty.
         transport.set_write_buffer_limits(high=1, low=0)
         transport.set_protocol(self)
@@ -94,6 +77,11 @@ class Conversation(asyncio.Protocol):
         return not self._is_lost and not self._transport.is_closing() and not self._received
 
     @property
+    def has_offer(self) -> bool:
+        """Whether an envelope was offered and its answer not read."""
+        return self._offered is not None
+
+    @property
     def most_octets(self) -> int | None:
         """The longest message the relay says it takes (RFC 1870), None if it does not say."""
         announced = self._extensions.get("size", "").strip()
@@ -102,147 +90,242 @@ class Conversation(asyncio.Protocol):
     def offers(self, extension: str) -> bool:
         return extension in self._extensions
 
-    async def offer(self, sender: str, recipient: str, octets: int) -> Ending | None:
-        """MAIL, RCPT and DATA. None: the relay waits for the content; nothing is delivered until its final dot."""
-        options = f" SIZE={octets}" if self.offers("size") else ""
-        if not recipient.isascii():
-            options += " BODY=8BITMIME SMTPUTF8"
-        reply = await self._command(f"MAIL FROM:<{sender}>{options}")
-        if not _is_positive(reply):
-            return Ending(phase=Phase.MAIL, reply=reply)
-        reply = await self._command(f"RCPT TO:<{recipient}>")
-        if not _is_positive(reply):
-            await self._reset(reply)
-            return Ending(phase=Phase.RCPT, reply=reply)
-        reply = await self._command("DATA")
-        if reply is None or reply.code != 354:
-            await self._reset(reply)
-            return Ending(phase=Phase.DATA, reply=reply)
-        self._awaits_content = True
-        return None
+    def offer(self, envelope: Envelope) -> None:
+        """Says whom the next message is for; nothing is delivered before the end of its content."""
+        self._offered, self._travelled = envelope, False
+        self._is_written = self.is_open and self.way is not Way.STEPWISE
+        if self._is_written:
+            self._transport.write(self._opening(envelope))
 
-    async def hand_over(self, content: bytes) -> Ending:
-        """The content and its final dot. `content` has CRLF line ends and no line that begins with a dot."""
-        self._awaits_content = False
+    async def answer(self) -> Ending | None:
+        """What the relay says to the envelope. None: it waits for the content."""
+        envelope, self._offered = self._offered, None
+        if envelope is None:
+            raise RuntimeError("no envelope was offered")
+        if self.way is Way.STEPWISE:
+            return await self._stepwise(envelope)
+        if not self._is_written:
+            return Ending(phase=Phase.MAIL, reply=self._goodbye())
+        ending = await self._answers()
+        if self._travelled and ending is not None and ending.phase is Phase.MAIL and self._blames_company(ending.reply):
+            self.close()
+            return Ending(phase=Phase.MAIL, reply=None)  # nothing was said of the reader
+        return ending
+
+    async def hand_over(
+        self, content: Sequence[bytes], following: Envelope | None = None, *, on_end: Callable[[], None] | None = None
+    ) -> Ending:
+        """The content, and with its end the `following` envelope, if the relay takes both together: see `has_offer`.
+
+        `content` is in pieces, which the kernel gathers; it has CRLF line ends and no line that begins with a dot.
+        `on_end` is called immediately before the bytes are written with which the relay may have the message.
+        """
+        self._awaits_content = self._travelled = False
+        self._contents += 1
         try:
+            end = b".\r\n"
             if self.is_open:
-                self._transport.write(content)
+                if self.way is Way.CHUNKED:
+                    *most, last = content
+                    end = last[-_HELD_BACK:]
+                    command = b"BDAT %d LAST\r\n" % sum(map(len, content))
+                    self._transport.writelines([command, *most, last[:-_HELD_BACK]])
+                else:
+                    self._transport.writelines(content)
             if not await self._drain():
+                reply = self._goodbye()
                 self.close()
-                return Ending(phase=Phase.BODY, reply=self._goodbye())
-            self._transport.write(b".\r\n")
-            return Ending(phase=Phase.DOT, reply=await self._reply(DOT))
+                return Ending(phase=Phase.BODY, reply=None if self._blames_the_way(reply) else reply)
+            if on_end is not None:
+                on_end()
+            if following is not None and self.way is not Way.STEPWISE and not self._manners.dislikes_company:
+                end += self._opening(following)
+                self._offered, self._is_written, self._travelled = following, True, True
+            self._transport.write(end)
+            reply = await self._reply(DOT)
         except asyncio.CancelledError:
             self.close()  # in mid-content, whatever is written next would be content too
             raise
+        if self._blames_the_way(reply):
+            self.close()
+            return Ending(phase=Phase.BODY, reply=None)  # what it did not want so, it has not delivered
+        if reply is None or reply.code == 421:
+            self._travelled = False  # what becomes of the envelope behind it says nothing about company
+        return Ending(phase=Phase.DOT, reply=reply)
+
+    def withhold(self) -> None:
+        """Gives no content though the relay waits for it, so that it takes nothing."""
+        if self._awaits_content:
+            self.close()  # after a 354 there is no other way to say so
+        else:
+            self._owes_reset = True
 
     async def quit(self) -> None:
         """Says goodbye; what the relay answers no longer matters."""
-        if self.is_open and not self._awaits_content:  # or it would be content
-            await self._command("QUIT", deadline=5)
+        if self.is_open and not self._awaits_content and not self.has_offer:  # or it would be content
+            self._transport.write(b"QUIT\r\n")
+            await self._reply(5)
         self.close()
-        with contextlib.suppress(TimeoutError):  # TLS has goodbyes of its own
-            async with asyncio.timeout(1):
-                await self._gone.wait()
+        await self._until(lambda: self._is_gone, within=1)  # TLS has goodbyes of its own
 
     def close(self) -> None:
+        """Ends the connection; what was received and not read answers nothing any more."""
         self._is_lost = True
+        self._received.clear()
         self._transport.close()
 
     def data_received(self, data: bytes) -> None:
-        self._received += data
-        self._arrived.set()
+        if not self._transport.is_closing():
+            self._received += data
+            self._happened()
 
     def connection_lost(self, _error: Exception | None) -> None:
-        self._is_lost = True
-        self._gone.set()
-        self._arrived.set()
-        self._drained.set()
+        self._is_lost = self._is_gone = True
+        self._is_full = False
+        self._happened()
 
     def pause_writing(self) -> None:
-        self._drained.clear()
+        self._is_full = True
 
     def resume_writing(self) -> None:
-        self._drained.set()
+        self._is_full = False
+        self._happened()
 
-    async def _command(self, line: str, *, deadline: float = COMMAND) -> Reply | None:
+    def _happened(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    async def _until(self, is_so: Callable[[], bool], *, within: float) -> None:
+        """Waits until it is so, at most so many seconds; a timer of its own costs a tenth of asyncio.timeout."""
+        end = self._loop.time() + within
+        while not is_so() and (left := end - self._loop.time()) > 0:
+            self._waiting = self._loop.create_future()
+            timer = self._loop.call_later(left, self._happened)
+            try:
+                await self._waiting
+            finally:
+                timer.cancel()
+
+    def _find_way(self) -> Way:
+        if not self.offers("pipelining"):
+            return Way.STEPWISE
+        return Way.CHUNKED if self.offers("chunking") and not self._manners.dislikes_chunks else Way.PIPELINED
+
+    def _opening(self, envelope: Envelope) -> bytes:
+        """All commands before the content in one go."""
+        reset = b"RSET\r\n" if self._owes_reset else b""
+        data = b"" if self.way is Way.CHUNKED else b"DATA\r\n"
+        return reset + self._mail(envelope) + self._rcpt(envelope) + data
+
+    def _mail(self, envelope: Envelope) -> bytes:
+        options = f" SIZE={envelope.octets}" if self.offers("size") else ""
+        if not envelope.recipient.isascii():
+            options += " BODY=8BITMIME SMTPUTF8"
+        options += dsn.mail_options(envelope.message_id) if self.offers("dsn") else ""
+        return f"MAIL FROM:<{envelope.sender}>{options}\r\n".encode()
+
+    def _rcpt(self, envelope: Envelope) -> bytes:
+        options = dsn.rcpt_options(envelope.recipient) if self.offers("dsn") else ""
+        return f"RCPT TO:<{envelope.recipient}>{options}\r\n".encode()
+
+    async def _answers(self) -> Ending | None:
+        """Reads the replies to an opening, one for each of its commands whatever became of those before."""
+        if self._owes_reset:
+            self._owes_reset = False
+            if not is_positive(reply := await self._reply(COMMAND)):
+                self.close()  # a relay that does not even reset is left
+                return Ending(phase=Phase.MAIL, reply=reply if reply is not None and reply.code == 421 else None)
+        refused: Ending | None = None
+        for phase in (Phase.MAIL, Phase.RCPT):
+            reply = await self._reply(COMMAND)
+            if refused is None and not is_positive(reply):
+                refused = Ending(phase=phase, reply=reply)
+            if reply is None or reply.code == 421:
+                return refused or Ending(phase=phase, reply=reply)
+        self._owes_reset = refused is not None
+        return refused if self.way is Way.CHUNKED else await self._data_answer(refused)
+
+    async def _data_answer(self, refused: Ending | None) -> Ending | None:
+        reply = await self._reply(COMMAND)
+        if reply is None or reply.code != 354:
+            self._owes_reset = True
+            return refused or Ending(phase=Phase.DATA, reply=reply)
+        if refused is not None:  # RFC 2920 3.1: a lone dot ends a content that is for nobody
+            self._transport.write(b".\r\n")
+            await self._reply(COMMAND)
+            return refused
+        self._awaits_content = True
+        return None
+
+    async def _stepwise(self, envelope: Envelope) -> Ending | None:
+        for phase, command, wanted in (
+            (Phase.MAIL, self._mail(envelope), range(200, 300)),
+            (Phase.RCPT, self._rcpt(envelope), range(200, 300)),
+            (Phase.DATA, b"DATA\r\n", range(354, 355)),
+        ):
+            reply = await self._command(command)
+            if reply is None or reply.code not in wanted:
+                if phase is not Phase.MAIL:
+                    await self._reset(reply)
+                return Ending(phase=phase, reply=reply)
+        self._awaits_content = True
+        return None
+
+    async def _command(self, line: bytes) -> Reply | None:
         if not self.is_open:
             return self._goodbye()
-        self._transport.write(line.encode() + b"\r\n")
-        return await self._reply(deadline)
+        self._transport.write(line)
+        return await self._reply(COMMAND)
 
     async def _reset(self, reply: Reply | None) -> None:
         """After a refused transaction; a relay that does not even answer this is left."""
-        if reply is not None and reply.code != 421 and not _is_positive(await self._command("RSET")):
+        if reply is not None and reply.code != 421 and not is_positive(await self._command(b"RSET\r\n")):
             self.close()
 
     async def _drain(self) -> bool:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(BODY):
-                await self._drained.wait()
-        return self._drained.is_set() and self.is_open
+        if self._is_full:
+            await self._until(lambda: not self._is_full, within=BODY)
+        return not self._is_full and self.is_open
 
     async def _reply(self, deadline: float) -> Reply | None:
         """The next whole reply. After None the connection is closed: a late reply must not answer a later command."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(deadline):
-                while True:
-                    reply, length = _parse(self._received)
-                    if length:
-                        del self._received[:length]
-                        if reply is None or reply.code == 421:
-                            self.close()
-                        return reply
-                    if self._is_lost or len(self._received) > _LONGEST_REPLY:
-                        break
-                    self._arrived.clear()
-                    await self._arrived.wait()
-        self.close()
-        return None
+        reply, length = parse_reply(self._received)
+
+        def is_over() -> bool:
+            nonlocal reply, length
+            reply, length = parse_reply(self._received)
+            return bool(length) or self._is_lost or len(self._received) > LONGEST_REPLY
+
+        if not length:
+            await self._until(is_over, within=deadline)
+        del self._received[:length]
+        if reply is None or reply.code == 421:
+            self.close()
+        return reply
 
     def _goodbye(self) -> Reply | None:
         """What the relay said unasked before it closed, such as 421; a stray yes answers nothing."""
-        reply = _parse(self._received)[0]
+        reply = parse_reply(self._received)[0]
         return reply if reply is not None and reply.code >= 400 else None
 
+    def _blames_the_way(self, reply: Reply | None) -> bool:
+        """Whether a content seems to be refused for how it came, and not for what it is."""
+        if reply is None or reply.code < 400:
+            return False
+        if self.way is Way.CHUNKED and reply.code in {500, 502}:
+            self._manners.dislikes_chunks = True
+            return True
+        return self._travelled and self._blames_company(reply)
 
-_REPLY_LINE = re.compile(rb"(\d{3})([ -]?)([^\r\n]*)\r?\n")
-
-
-def _parse(received: bytearray) -> tuple[Reply | None, int]:
-    """The first whole reply and its length in bytes; (None, n) for n bytes that are none, (None, 0) for too few."""
-    position, lines = 0, []
-    while line := _REPLY_LINE.match(received, position):
-        position = line.end()
-        lines.append(line[3].decode("utf-8", "replace").strip())
-        if line[2] != b"-":
-            return Reply(code=int(line[1]), text=" ".join(lines)), position
-    return None, len(received) if b"\n" in received[position:] else 0
-
-
-def _is_positive(reply: Reply | None) -> bool:
-    return reply is not None and 200 <= reply.code < 300
-
-
-def _refusal(error: Exception) -> Refusal:
-    if isinstance(error, aiosmtplib.SMTPAuthenticationError):
-        # The reply is not shown: some servers echo what they were given.
-        return Refusal(reason=f"the relay does not accept the login ({error.code})", is_lasting=error.code >= 500)
-    if isinstance(error, aiosmtplib.SMTPResponseException):
-        text = " ".join(str(error.message).split())
-        return Refusal(reason=f"the relay says {error.code} {text}", is_lasting=error.code >= 500)
-    if certificate := _cause(error, ssl.SSLError):
-        return Refusal(reason=f"TLS failed: {certificate}", is_lasting=True)
-    lasting = isinstance(error, aiosmtplib.SMTPException | ValueError) and not isinstance(error, OSError)
-    return Refusal(reason=" ".join(str(error).split()) or "no answer in time", is_lasting=lasting)
+    def _blames_company(self, reply: Reply | None) -> bool:
+        """Whether it seems to be the company that an envelope or a content was refused for."""
+        if reply is None:
+            self._manners.quiet_losses += self._contents == 1  # a relay that ends longer sessions so just ends them
+            self._manners.dislikes_company |= self._manners.quiet_losses >= _QUIET_LOSSES
+            return False
+        is_blamed = reply.code in {500, 503} or bool(_ABOUT_COMPANY.search(reply.text))
+        self._manners.dislikes_company |= is_blamed
+        return is_blamed
 
 
-def _cause(error: BaseException | None, kind: type[Exception]) -> BaseException | None:
-    while error is not None and not isinstance(error, kind):
-        error = error.__cause__ or error.__context__
-    return error
-
-
-def _own_name() -> str:
-    name = socket.gethostname()
-    return name if re.fullmatch(r"[A-Za-z0-9.-]+", name) else "localhost"
+_ABOUT_COMPANY = re.compile(r"(?i)pipelin|synchroni[sz]ation")

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Thread
 
 from dispatcher.models import Outcome
 from dispatcher.storage.ledger import Claim, Ledger
@@ -16,52 +18,73 @@ class _Entry:
 
 
 class Writer:
-    """The one writer of the ledger; `progress` is told each outcome once it is durable."""
+    """The one writer of the ledger; `progress` is told each outcome once it is durable.
+
+    It has a thread of its own: to hand work to a pool costs as much as the statements.
+    """
 
     def __init__(self, ledger: Ledger, progress: Callable[[Outcome], None]) -> None:
         self._ledger = ledger
         self._progress = progress
-        self._entries: asyncio.Queue[_Entry | None] = asyncio.Queue()
-        self._task = asyncio.create_task(self._write())
+        self._loop = asyncio.get_running_loop()
+        self._entries: list[_Entry] = []  # for the next commit
+        self._is_busy = False
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+        self._groups: SimpleQueue[list[_Entry] | None] = SimpleQueue()
+        self._thread = Thread(target=self._work, name="ledger", daemon=True)
+        self._thread.start()
 
     async def commit(self, outcome: Outcome | None, claim: Claim | None = None) -> bool:
         """Waits until both are durable; says whether the claim holds. Raises LedgerFailed; then neither happened."""
         if outcome is None and claim is None:
             return False
-        entry = _Entry(outcome=outcome, claim=claim, held=asyncio.get_running_loop().create_future())
-        self._entries.put_nowait(entry)
+        entry = _Entry(outcome=outcome, claim=claim, held=self._loop.create_future())
+        self._entries.append(entry)
+        if not self._is_busy:
+            self._is_busy = True
+            self._is_idle.clear()
+            self._loop.call_soon(self._begin)  # with all that comes until then
         return await entry.held
 
     async def close(self) -> None:
-        self._entries.put_nowait(None)
-        await self._task
+        """Waits for what is being written."""
+        await self._is_idle.wait()
+        self._groups.put(None)
+        await asyncio.to_thread(self._thread.join)
 
-    async def _write(self) -> None:
-        while (first := await self._entries.get()) is not None:
-            entries = [first]
-            closing = False
-            while not self._entries.empty():
-                entry = self._entries.get_nowait()
-                if entry is None:
-                    closing = True
-                    break
-                entries.append(entry)
-            await self._commit(entries)
-            if closing:
-                return
+    def _begin(self) -> None:
+        entries, self._entries = self._entries, []
+        self._groups.put(entries)
 
-    async def _commit(self, entries: list[_Entry]) -> None:
-        outcomes = [entry.outcome for entry in entries if entry.outcome is not None]
-        claims = [entry.claim for entry in entries if entry.claim is not None]
+    def _work(self) -> None:
+        while (entries := self._groups.get()) is not None:
+            outcomes = [entry.outcome for entry in entries if entry.outcome is not None]
+            claims = [entry.claim for entry in entries if entry.claim is not None]
+            held: list[bool] | Exception
+            try:
+                held = self._ledger.commit(outcomes, claims)
+            except Exception as error:  # noqa: BLE001  whatever it is, the connections must hear of it
+                held = error
+            self._loop.call_soon_threadsafe(self._end, entries, held)
+
+    def _end(self, entries: list[_Entry], held: list[bool] | Exception) -> None:
         try:
-            held = iter(await asyncio.to_thread(self._ledger.commit, outcomes, claims))
-            told = [(entry, next(held) if entry.claim is not None else False) for entry in entries]
-            for entry, holds in told:
-                self._tell(entry, holds)
-        except Exception as error:  # noqa: BLE001  whatever it is, the connections must hear of it
+            each_held = iter(held if isinstance(held, list) else ())
+            for entry in entries:
+                if isinstance(held, list):
+                    self._tell(entry, next(each_held) if entry.claim is not None else False)
+        except Exception as error:  # noqa: BLE001  what `progress` raises
+            held = error
+        if isinstance(held, Exception):
             for entry in entries:
                 if not entry.held.done():
-                    entry.held.set_exception(error)
+                    entry.held.set_exception(held)
+        if self._entries:
+            self._begin()
+        else:
+            self._is_busy = False
+            self._is_idle.set()
 
     def _tell(self, entry: _Entry, holds: bool) -> None:
         if entry.outcome is not None:

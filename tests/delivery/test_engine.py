@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.delivery.engine import Terms, deliver
+from dispatcher.delivery.engine import deliver
 from dispatcher.delivery.line import Parcel
 from dispatcher.delivery.maildir import open_maildir, store
 from dispatcher.delivery.recovery import recover
-from dispatcher.delivery.relay import MaildirRelay, read_relay
-from dispatcher.delivery.smtp import Conversation
+from dispatcher.delivery.relay import MaildirRelay, SmtpRelay, read_relay
+from dispatcher.delivery.smtp import Conversation, Way
+from dispatcher.delivery.terms import Terms
 from dispatcher.desk.audit import audit
 from dispatcher.errors import LedgerFailed, RelayUnusable, Unfinished
 from dispatcher.models import Delivery, Kind, Outcome, State
@@ -25,7 +26,7 @@ from dispatcher.storage.database import Database
 from dispatcher.storage.ledger import Claim, Ledger
 from dispatcher.storage.mailings import Mailing
 from dispatcher.storage.reports import DeliveryLine, delivery_lines
-from tests.relay import Relay
+from tests.relay import EXTENSIONS_FOR, Relay
 from tests.storage.books import ANN, CLEO, DAN, EVE, enlist, freeze_to, leave, open_at, rows
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -51,7 +52,7 @@ def build(delivery: Delivery, date: datetime) -> Parcel:
         sender="letter@example.org",
         recipient=delivery.subscriber.email,
         message_id=delivery.message_id,
-        content=(head + "\r\n" + "hello\r\n" * 200).encode(),
+        content=[(head + "\r\n").encode(), b"hello\r\n" * 200],
     )
 
 
@@ -63,9 +64,14 @@ class Office:
     database: Database
     relay: Relay
     told: list[Outcome] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
     build: Callable[[Delivery, datetime], Parcel | str] = build
     on_outcome: Callable[[Outcome], None] = lambda _: None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def recorder(self) -> Path:
+        return self.folder / "flight"
 
     def enlist(self, *people: str, kind: Kind = Kind.LIVE) -> None:
         enlist(self.database, *people)
@@ -73,11 +79,23 @@ class Office:
         self.ledger = Ledger(self.database, self.mailing)
 
     async def deliver(
-        self, *, patience: timedelta = timedelta(), retry_for: timedelta = timedelta(days=1), clock: Clock | None = None
+        self,
+        *relays: MaildirRelay | SmtpRelay,
+        patience: timedelta = timedelta(),
+        retry_for: timedelta = timedelta(days=1),
+        clock: Clock | None = None,
     ) -> None:
-        relay = read_relay(self.relay.url, folder=self.folder)
         terms = Terms(patience=patience, retry_for=retry_for, clock=clock or Clock(), jitter=lambda: 0.0)
-        await deliver(self.ledger, relay, self.build, terms, progress=self._hear, stop=self.stop)
+        await deliver(
+            self.ledger,
+            relays or [read_relay(self.relay.url, folder=self.folder)],
+            self.build,
+            terms,
+            recorder=self.recorder,
+            progress=self._hear,
+            say=self.said.append,
+            stop=self.stop,
+        )
 
     def run(self, **terms: timedelta | Clock) -> None:
         self.stop = asyncio.Event()  # of this run's own loop
@@ -89,6 +107,7 @@ class Office:
         assert account.holds, account.sentence()
         assert max(self.relay.copies.values(), default=0) <= 1
         assert all(not message.was_stuffed for message in self.relay.offered)
+        assert not self.relay.has_seen_bare_cr_or_lf
 
     def line(self, address: str) -> DeliveryLine:
         return next(line for line in delivery_lines(self.database, self.mailing) if line.address == address)
@@ -100,6 +119,21 @@ class Office:
     def _hear(self, outcome: Outcome) -> None:
         self.told.append(outcome)
         self.on_outcome(outcome)
+
+
+in_every_way = pytest.mark.parametrize("way", Way)
+
+
+@pytest.fixture
+def way() -> Way:
+    """How messages travel where a test does not say so."""
+    return Way.PIPELINED
+
+
+@pytest.fixture
+def relay(way: Way) -> Iterator[Relay]:
+    with Relay(extensions=EXTENSIONS_FOR[way]) as relay:
+        yield relay
 
 
 @pytest.fixture
@@ -118,6 +152,7 @@ def cast(office: Office) -> Office:
     return office
 
 
+@in_every_way
 def test_everybody_gets_one_copy_and_the_ledger_has_the_replies(cast: Office) -> None:
     cast.run()
     assert set(cast.states.values()) == {State.SENT}
@@ -136,6 +171,7 @@ def test_run_again_it_mails_nobody(cast: Office) -> None:
     assert cast.relay.connections == 1
 
 
+@in_every_way
 def test_many_readers_go_over_several_connections_and_each_is_mailed_once(office: Office) -> None:
     office.enlist(*(f"r{number}@example.de" for number in range(200)))
     office.run()
@@ -147,6 +183,7 @@ def test_many_readers_go_over_several_connections_and_each_is_mailed_once(office
 # --- no, and not now -------------------------------------------------------------------------------
 
 
+@in_every_way
 def test_each_reader_ends_as_the_relay_says(cast: Office) -> None:
     cast.relay.reply("rcpt", "452 4.2.2 mailbox full", to=CLEO)
     cast.relay.reply("rcpt", "550 5.1.1 no such user", to=DAN)
@@ -157,6 +194,7 @@ def test_each_reader_ends_as_the_relay_says(cast: Office) -> None:
     assert cast.line(EVE).reason == "the connection was lost at dot"
 
 
+@in_every_way
 def test_a_deferred_reader_is_tried_again_when_due_and_keeps_his_date(cast: Office) -> None:
     cast.relay.reply("dot", "451 4.3.0 later", to=CLEO, times=2)
     cast.run(patience=timedelta(days=1), clock=Clock(stride=timedelta(minutes=10)))
@@ -218,6 +256,7 @@ def test_a_message_longer_than_the_relay_takes_stops_the_issue_and_marks_nobody(
         office.database.close()
 
 
+@in_every_way
 def test_a_relay_that_refuses_the_sender_stops_the_issue_and_marks_nobody(cast: Office) -> None:
     cast.relay.reply("mail", "550 5.7.1 not from you")
     with pytest.raises(RelayUnusable, match="refuses the sender: 550"):
@@ -227,6 +266,7 @@ def test_a_relay_that_refuses_the_sender_stops_the_issue_and_marks_nobody(cast: 
     cast.check()
 
 
+@in_every_way
 def test_a_relay_that_wants_a_pause_gets_it(cast: Office) -> None:
     cast.relay.reply("mail", "451 4.7.1 slow down", times=1, skip=2)
     cast.run(patience=timedelta(hours=1))
@@ -234,6 +274,7 @@ def test_a_relay_that_wants_a_pause_gets_it(cast: Office) -> None:
     assert cast.relay.connections == 2
 
 
+@in_every_way
 def test_a_relay_that_says_421_after_every_two_messages_is_well(office: Office) -> None:
     office.enlist(*(f"r{number}@example.de" for number in range(10)))
     for ends in range(1, 5):
@@ -244,6 +285,7 @@ def test_a_relay_that_says_421_after_every_two_messages_is_well(office: Office) 
     assert set(office.states.values()) == {State.SENT}
 
 
+@in_every_way
 def test_a_relay_that_refuses_every_message_is_no_fault_of_the_readers(cast: Office) -> None:
     cast.relay.reply("dot", SPAM)
     with pytest.raises(RelayUnusable, match="refuses every message: 554"):
@@ -253,6 +295,7 @@ def test_a_relay_that_refuses_every_message_is_no_fault_of_the_readers(cast: Off
     cast.check()
 
 
+@in_every_way
 def test_a_relay_that_turns_against_us_is_noticed_and_the_refused_are_put_back(office: Office) -> None:
     office.enlist(*(f"r{number}@example.de" for number in range(19)))
     office.relay.reply("dot", "250 queued", times=4)
@@ -280,11 +323,12 @@ def test_a_refusal_after_others_had_the_issue_is_this_readers_own(cast: Office) 
     assert cast.line(CLEO).state is State.REFUSED
 
 
+@in_every_way
 def test_a_connection_lost_before_the_dot_is_no_doubt(cast: Office) -> None:
     cast.relay.close("rcpt", to=CLEO, times=1)
     cast.relay.close("body", to=DAN, times=1)
     # A short content is in the kernel's hands, dot and all, before the reset is back; a long one is not.
-    cast.build = lambda each, date: replace(build(each, date), content=LONG)
+    cast.build = lambda each, date: replace(build(each, date), content=[LONG])
     cast.run(patience=timedelta(hours=1))
     assert set(cast.states.values()) == {State.SENT}
     assert (cast.line(CLEO).attempts, cast.line(DAN).attempts) == (2, 2)
@@ -310,6 +354,7 @@ def test_a_relay_that_goes_away_for_longer_than_patience_leaves_the_rest_queued(
 # --- the ledger fails ---------------------------------------------------------------------------------
 
 
+@in_every_way
 def test_when_the_ledger_fails_no_further_dot_goes_out(cast: Office) -> None:
     with sqlite3.connect(cast.database.path) as connection:
         connection.execute(
@@ -326,18 +371,54 @@ def test_when_the_ledger_fails_no_further_dot_goes_out(cast: Office) -> None:
     cast.check()
 
 
-def test_when_an_outcome_cannot_be_written_its_row_is_a_doubt_and_nothing_else(cast: Office) -> None:
-    with sqlite3.connect(cast.database.path) as connection:
+def break_the_ledger(office: Office) -> None:
+    """From the second reader on, no outcome can be written."""
+    with sqlite3.connect(office.database.path) as connection:
         connection.execute(
             "CREATE TRIGGER broken BEFORE UPDATE ON delivery WHEN new.state = 'sent' AND new.id >= 2"
             " BEGIN SELECT raise(FAIL, 'disk I/O error'); END"
         )
     connection.close()
+
+
+def mend_the_ledger(office: Office) -> None:
+    with sqlite3.connect(office.database.path) as connection:
+        connection.execute("DROP TRIGGER broken")
+    connection.close()
+
+
+@in_every_way
+def test_an_outcome_that_cannot_be_written_is_kept_by_the_flight_recorder(cast: Office) -> None:
+    break_the_ledger(cast)
     with pytest.raises(LedgerFailed):
         cast.run()
-    assert recover(cast.ledger, read_relay(cast.relay.url, folder=cast.folder)) == 1
-    assert cast.states == {ANN: State.SENT, CLEO: State.IN_DOUBT, DAN: State.QUEUED, EVE: State.QUEUED}
+    mend_the_ledger(cast)
+    assert cast.states[CLEO] is State.SENDING
+    assert recover(cast.ledger, read_relay(cast.relay.url, folder=cast.folder), cast.recorder) == 0
+    assert cast.states == {ANN: State.SENT, CLEO: State.SENT, DAN: State.QUEUED, EVE: State.QUEUED}
+    assert "queued as" in (cast.line(CLEO).reply or "")
     assert cast.relay.copies == {ANN: 1, CLEO: 1}
+
+
+@pytest.mark.parametrize("what", ["gone", "of another run", "of another boot", "cut short"])
+def test_a_recorder_that_is_not_of_this_crash_is_not_believed(cast: Office, what: str) -> None:
+    break_the_ledger(cast)
+    with pytest.raises(LedgerFailed):
+        cast.run()
+    mend_the_ledger(cast)
+    content = bytearray(cast.recorder.read_bytes())
+    match what:
+        case "gone":
+            cast.recorder.unlink()
+        case "of another run":
+            cast.ledger.begin_run()
+        case "of another boot":
+            content[29:33] = b"0000"
+            cast.recorder.write_bytes(content)
+        case _:
+            cast.recorder.write_bytes(content[:-1])
+    assert recover(cast.ledger, read_relay(cast.relay.url, folder=cast.folder), cast.recorder) == 1
+    assert cast.states == {ANN: State.SENT, CLEO: State.IN_DOUBT, DAN: State.QUEUED, EVE: State.QUEUED}
 
 
 def test_when_the_ledger_fails_the_run_ends_at_once(cast: Office) -> None:
@@ -380,6 +461,7 @@ async def ends_within(office: Office, seconds: float) -> BaseException | None:
     return task.exception()
 
 
+@in_every_way
 def test_an_error_of_our_own_ends_the_run_and_does_not_hang_it(cast: Office) -> None:
     def fail(_: Outcome) -> None:
         raise BrokenPipeError("nobody reads what we say")
@@ -405,6 +487,7 @@ def test_who_leaves_between_the_offer_and_the_content_gets_nothing(cast: Office)
     assert (cast.line(ANN).state, cast.line(ANN).reason) == (State.SKIPPED, "unsubscribed")
 
 
+@in_every_way
 def test_after_a_stop_nothing_is_on_its_way(office: Office) -> None:
     office.enlist(*(f"r{number}@example.de" for number in range(100)))
 
@@ -465,7 +548,7 @@ def test_an_abandoned_run_loses_no_reply_it_had(office: Office) -> None:
             await run
 
     asyncio.run(abandon())
-    recover(office.ledger, read_relay(office.relay.url, folder=office.folder))
+    recover(office.ledger, read_relay(office.relay.url, folder=office.folder), office.recorder)
     assert [office.states[each] for each in people[:2]] == [State.SENT, State.SENT]
 
 
@@ -491,7 +574,7 @@ def test_nobody_is_left_queued_because_the_others_just_went_home(office: Office)
 def test_what_a_dead_run_left_is_in_doubt_and_not_sent_again(cast: Office) -> None:
     cast.ledger.commit([], [Claim(delivery_id=1, at=NOON)])
     relay = read_relay(cast.relay.url, folder=cast.folder)
-    assert recover(cast.ledger, relay) == 1
+    assert recover(cast.ledger, relay, cast.recorder) == 1
     cast.run()
     assert cast.relay.copies == dict.fromkeys([CLEO, DAN, EVE], 1)
     assert cast.line(ANN).state is State.IN_DOUBT
@@ -503,11 +586,10 @@ def test_a_maildir_knows_what_it_has(cast: Office) -> None:
     cast.ledger.commit([], [Claim(delivery_id=each.id, at=NOON) for each in (ann, cleo)])
     open_maildir(outbox.folder)
     name = store(outbox.folder, ann.message_id, b"hello\r\n")
-    assert recover(cast.ledger, outbox) == 0
+    assert recover(cast.ledger, outbox, cast.recorder) == 0
     assert rows(cast.database) == {1: State.SENT, 2: State.QUEUED, 3: State.QUEUED, 4: State.QUEUED}
     assert (cast.line(ANN).code, cast.line(ANN).reply) == (250, name)
-    terms = Terms(patience=timedelta(), retry_for=timedelta(days=1))
-    asyncio.run(deliver(cast.ledger, outbox, build, terms, progress=lambda _: None, stop=asyncio.Event()))
+    asyncio.run(cast.deliver(outbox))
     assert set(cast.states.values()) == {State.SENT}
     assert len(list((outbox.folder / "new").iterdir())) == 4
 
@@ -515,7 +597,6 @@ def test_a_maildir_knows_what_it_has(cast: Office) -> None:
 def test_an_outbox_that_cannot_be_written_stops_the_issue_and_marks_nobody(cast: Office) -> None:
     (cast.folder / "outbox").write_text("a file")
     outbox = MaildirRelay(folder=cast.folder / "outbox")
-    terms = Terms(patience=timedelta(), retry_for=timedelta(days=1))
     with pytest.raises(RelayUnusable, match="outbox must be a folder"):
-        asyncio.run(deliver(cast.ledger, outbox, build, terms, progress=lambda _: None, stop=asyncio.Event()))
+        asyncio.run(cast.deliver(outbox))
     assert set(cast.states.values()) == {State.QUEUED}

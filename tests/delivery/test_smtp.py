@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from dispatcher.delivery import smtp
+from dispatcher.delivery.connect import Refusal, connect
 from dispatcher.delivery.relay import Security, SmtpRelay, read_relay
-from dispatcher.delivery.smtp import Conversation, Ending, Refusal, connect
+from dispatcher.delivery.replies import Manners
+from dispatcher.delivery.smtp import Conversation, Ending, Envelope
 from dispatcher.delivery.verdicts import Phase
 from dispatcher.models import Reply
 from tests.relay import Relay
@@ -48,21 +50,25 @@ async def relay_that_says(*answers: bytes) -> AsyncIterator[SmtpRelay]:
         await server.wait_closed()
 
 
+async def connected(relay: SmtpRelay) -> Conversation | Refusal:
+    return await connect(relay, Manners())
+
+
 async def refused(relay: SmtpRelay) -> Conversation | Refusal:
-    refusal = await connect(relay)
+    refusal = await connected(relay)
     await asyncio.sleep(TLS_GOODBYE)
     return refusal
 
 
 async def open_to(relay: SmtpRelay) -> Conversation:
-    conversation = await connect(relay)
+    conversation = await connected(relay)
     assert isinstance(conversation, Conversation), conversation
     return conversation
 
 
 async def attempt(conversation: Conversation, content: bytes = CONTENT, to: str = "ann@example.de") -> Ending:
-    early = await conversation.offer("letter@example.org", to, len(content))
-    return early or await conversation.hand_over(content)
+    conversation.offer(Envelope(sender="letter@example.org", recipient=to, octets=len(content)))
+    return await conversation.answer() or await conversation.hand_over([content[:100], content[100:]])
 
 
 def ended(*answers: bytes) -> Ending:
@@ -290,6 +296,33 @@ def test_the_size_and_smtputf8_are_announced_where_they_are_offered(relay: Relay
 
 
 @pytest.mark.parametrize(
+    ("recipient", "options"),
+    [
+        ("ann@example.de", "NOTIFY=FAILURE ORCPT=rfc822;ann@example.de"),
+        ("ann+a=b@example.de", "NOTIFY=FAILURE ORCPT=rfc822;ann+2Ba+3Db@example.de"),
+        ("王芳@example.com", "NOTIFY=FAILURE"),
+    ],
+)
+@pytest.mark.parametrize("pipelining", [("PIPELINING",), ()])
+def test_a_relay_that_can_is_asked_to_tell_of_failures_only(
+    recipient: str, options: str, pipelining: tuple[str, ...]
+) -> None:
+    with Relay(extensions=("DSN", "SMTPUTF8", *pipelining)) as relay:
+        envelope = Envelope(
+            sender="letter@example.org", recipient=recipient, octets=len(CONTENT), message_id="i29.abc+d@example.org"
+        )
+
+        async def send(conversation: Conversation) -> Ending:
+            conversation.offer(envelope)
+            return await conversation.answer() or await conversation.hand_over([CONTENT])
+
+        assert at(relay, send).phase is Phase.DOT
+        [message] = relay.messages
+        assert message.mail_options.endswith("RET=HDRS ENVID=i29.abc+2Bd@example.org")
+        assert message.rcpt_options == options
+
+
+@pytest.mark.parametrize(
     ("extensions", "most"),
     [(("SIZE 1000",), 1000), (("SIZE",), None), (("SIZE 0",), None), (("SIZE many",), None), ((), None)],
 )
@@ -320,7 +353,7 @@ def test_the_longest_message_is_what_the_relay_announces(extensions: tuple[str, 
 def test_a_relay_that_does_not_want_us_says_why(answers: tuple[bytes, ...], is_lasting: bool | None) -> None:
     async def run() -> None:
         async with relay_that_says(*answers) as relay:
-            refusal = await connect(relay)
+            refusal = await connected(relay)
             assert isinstance(refusal, Refusal)
             assert refusal.reason
             assert is_lasting is None or refusal.is_lasting is is_lasting
@@ -334,7 +367,7 @@ def test_nobody_listening_is_worth_a_later_attempt() -> None:
         port = server.sockets[0].getsockname()[1]
         server.close()
         await server.wait_closed()
-        refusal = await connect(SmtpRelay(host="127.0.0.1", port=port, security=Security.NONE))
+        refusal = await connected(SmtpRelay(host="127.0.0.1", port=port, security=Security.NONE))
         assert isinstance(refusal, Refusal)
         assert not refusal.is_lasting
 
@@ -345,7 +378,7 @@ def test_a_relay_without_starttls_gets_nothing_in_plaintext(relay: Relay) -> Non
     url = relay.url.replace("?tls=none", "").replace("smtp://", "smtp://ann@")
     asked = read_relay(url, folder=Path("/"), password="hunter2")
     assert isinstance(asked, SmtpRelay)
-    refusal = asyncio.run(connect(asked))
+    refusal = asyncio.run(connected(asked))
     assert isinstance(refusal, Refusal)
     assert refusal.is_lasting
     assert "STARTTLS" in refusal.reason

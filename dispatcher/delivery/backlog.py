@@ -1,0 +1,193 @@
+"""Reads queued deliveries from the ledger a page at a time, and says which may go next over which relay.
+
+Of a slow domain only so many are at hand; the others stay in the ledger, so that nobody waits for another's pace.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from dispatcher.delivery.pace import Limit, Pace, Pacing
+from dispatcher.delivery.route import Route
+from dispatcher.delivery.shelf import Shelf
+from dispatcher.models import Delivery
+
+_PAGE = 500  # deliveries read at a time
+_FEW = 100  # at hand for a relay: time to read on
+_MOST = 4_000  # at hand for all relays
+_MOST_OF_A_SLOW_DOMAIN = 250  # at hand
+_LONGEST_WAIT = 1.0  # seconds until a connection looks again
+
+Read = Callable[[int, int, Collection[str]], list[Delivery]]
+"""Queued deliveries after an id, at most so many, of none of these domains; in the order of their ids."""
+
+
+class Backlog:
+    """What is queued: at hand, then taken by a connection, until it is settled or given back."""
+
+    def __init__(
+        self,
+        read: Read,
+        routes: Sequence[Route],
+        pacing: Pacing,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        most: int | None = None,
+    ) -> None:
+        """`most`: deliveries in all that may end; then nothing is left."""
+        self._read = read
+        self._routes = routes
+        self._pacing = pacing
+        self._clock = clock
+        self._pace = Pace(Limit(per_second=pacing.per_second), clock)
+        self._paces: dict[str, Pace] = {}  # of domains that have a limit or were slowed down
+        self._shelves = {route: Shelf() for route in routes}
+        self._assigned = dict.fromkeys(routes, 0.0)  # messages by weight
+        self._held: set[int] = set()  # at hand or taken
+        self._seen = 0  # the highest id read
+        self._is_read = False  # to its end
+        self._passed_over: set[str] = set()  # slow domains of which rows may have been left in the ledger
+        self._refreshed = 0
+        self._left = most  # None: no limit
+        self._reading = asyncio.Lock()
+        self._change = asyncio.Event()
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether nothing is queued but what connections have taken."""
+        return self._has_no_more and not any(self._shelves.values())
+
+    async def next(self, route: Route, *, is_over: Callable[[], bool]) -> Delivery | None:
+        """The next delivery for a relay, as soon as pacing grants one; None when nothing is left for it."""
+        while not is_over():
+            await self.fill(route)
+            if (found := self.take(route)) is not None:
+                return found
+            if self._left == 0 or (self._has_no_more and not self._shelves[route]):
+                return None
+            self._change.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._wait(route)):
+                    await self._change.wait()
+        return None
+
+    def take(self, route: Route) -> Delivery | None:
+        """The next delivery that may go over a relay now."""
+        if self._left == 0 or route.left_today == 0 or route.pace.wait() != 0 or self._pace.wait() != 0:
+            return None
+        delivery = self._shelves[route].take(self._may_go)
+        if delivery is not None:
+            for pace in self._paces_of(route, delivery):
+                pace.take()
+            if route.left_today is not None:
+                route.left_today -= 1
+            if self._left is not None:
+                self._left -= 1
+        return delivery
+
+    def settle(self, route: Route, delivery: Delivery, *, counts: bool) -> None:
+        """A connection is done with a delivery; `counts`: as one message of the relay's day."""
+        self._held.discard(delivery.id)
+        self._release(route, delivery, counts=counts)
+
+    def give_back(self, route: Route, delivery: Delivery) -> None:
+        """Nothing became of a delivery: the next who asks may have it."""
+        if self._left is not None:
+            self._left += 1
+        self._release(route, delivery, counts=False)
+        self._shelves[self._route_for(delivery.domain) or route].put_first(delivery)
+
+    def refresh(self) -> None:
+        """Rows were queued again in the ledger."""
+        self._refreshed += 1
+        self._seen, self._is_read = 0, False
+        self._change.set()
+
+    def slow_down(self, domain: str) -> None:
+        """A domain asked for less mail; others go on as they did."""
+        self._paces.setdefault(domain, Pace(self._pacing.for_domain(domain), self._clock)).slow_down()
+
+    def reassign(self, route: Route) -> None:
+        """Gives what is at hand for a relay to the others."""
+        for delivery in self._shelves[route].clear():
+            self._put(delivery, otherwise=route)
+        self._change.set()
+
+    async def fill(self, route: Route) -> None:
+        """Reads on in the ledger while little is at hand for a relay."""
+        shelf = self._shelves[route]
+        while self._wants_more(shelf):
+            async with self._reading:
+                if self._wants_more(shelf):
+                    await self._read_page()
+
+    @property
+    def _has_no_more(self) -> bool:
+        return self._is_read and not self._passed_over
+
+    def _wants_more(self, shelf: Shelf) -> bool:
+        if self._is_read and any(self._waiting(each) < _MOST_OF_A_SLOW_DOMAIN // 2 for each in self._passed_over):
+            self.refresh()  # for those who were passed over
+        return not self._is_read and len(shelf) < _FEW and sum(map(len, self._shelves.values())) < _MOST
+
+    async def _read_page(self) -> None:
+        if self._seen == 0:
+            self._passed_over = set()
+        full = {
+            each for each in self._paces if self._waiting(each) >= _MOST_OF_A_SLOW_DOMAIN and not self._may_go(each)
+        }
+        self._passed_over |= full
+        held = frozenset(self._held)  # before the read: what is claimed meanwhile was held, too
+        refreshed = self._refreshed
+        found = await asyncio.to_thread(self._read, self._seen, _PAGE, full)
+        for delivery in found:
+            if delivery.id not in held:
+                self._put(delivery)
+        if refreshed == self._refreshed:
+            self._seen = found[-1].id if found else self._seen
+            self._is_read = len(found) < _PAGE
+        self._change.set()
+
+    def _put(self, delivery: Delivery, otherwise: Route | None = None) -> None:
+        route = self._route_for(delivery.domain) or otherwise or self._routes[0]
+        self._assigned[route] += 1 / route.weight
+        self._shelves[route].put(delivery)
+        self._held.add(delivery.id)
+
+    def _route_for(self, domain: str) -> Route | None:
+        """A relay that is there for the domain, else any that serves all; of several, the furthest behind its share."""
+        up = [route for route in self._routes if route.is_up]
+        able = [each for each in up if each.serves(domain)] or [each for each in up if each.serves_all] or up
+        return min(able, key=self._assigned.__getitem__, default=None)
+
+    def _release(self, route: Route, delivery: Delivery, *, counts: bool) -> None:
+        for pace in self._paces_of(route, delivery):
+            pace.settle()
+        if not counts and route.left_today is not None:
+            route.left_today += 1
+        self._change.set()
+
+    def _waiting(self, domain: str) -> int:
+        return sum(shelf.count(domain) for shelf in self._shelves.values())
+
+    def _may_go(self, domain: str) -> bool:
+        pace = self._pace_of(domain)
+        return pace is None or pace.wait() == 0
+
+    def _pace_of(self, domain: str) -> Pace | None:
+        pace = self._paces.get(domain)
+        if pace is None and self._pacing.limits_domains and (limit := self._pacing.for_domain(domain)) != Limit():
+            pace = self._paces[domain] = Pace(limit, self._clock)
+        return pace
+
+    def _paces_of(self, route: Route, delivery: Delivery) -> list[Pace]:
+        domain = self._pace_of(delivery.domain)
+        return [route.pace, self._pace] if domain is None else [route.pace, self._pace, domain]
+
+    def _wait(self, route: Route) -> float:
+        """Seconds until it is worth to look again, unless something changes before."""
+        domains = [pace.wait() for each in self._shelves[route].domains if (pace := self._pace_of(each)) is not None]
+        soonest = min((each for each in domains if each is not None), default=0.0)
+        waits = (route.pace.wait(), self._pace.wait(), soonest)
+        return min(max(each if each is not None else _LONGEST_WAIT for each in waits) or _LONGEST_WAIT, _LONGEST_WAIT)

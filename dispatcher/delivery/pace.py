@@ -1,0 +1,115 @@
+"""Decides when the next message may go: evenly at a rate, slower when asked to be, then slowly up again."""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from dispatcher.models import Reply
+
+_AT_ONCE = 0.05  # seconds' worth of messages that may go together: timers are no finer
+_GROWTH = 1.05  # a minute, after a slow-down
+_SLOWEST = 1 / 60  # messages a second
+_WINDOW = 10.0  # seconds over which the rate so far is measured
+_ONE_LESSON = 1.0  # seconds in which several answers ask for the same slow-down
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """What is asked of a pace; None is no limit."""
+
+    per_second: float | None = None
+    connections: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pacing:
+    """The limits that hold over all relays together: in all, per recipient domain, and for single domains."""
+
+    per_second: float | None = None
+    each_domain: Limit = Limit()
+    domains: Mapping[str, Limit] = field(default_factory=dict)
+
+    @property
+    def limits_domains(self) -> bool:
+        return bool(self.domains) or self.each_domain != Limit()
+
+    def for_domain(self, domain: str) -> Limit:
+        return self.domains.get(domain, self.each_domain)
+
+
+class Pace:
+    """Grants messages at a limit's rate, or without one as fast as they come."""
+
+    def __init__(self, limit: Limit, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._rate = limit.per_second
+        self._next_at = 0.0
+        self._in_hand = 0
+        self._slowed_at = float("-inf")
+        self._grown_at = 0.0
+        self._window: tuple[float, int] = (clock(), 0)  # begun at, granted since
+
+    @property
+    def is_unlimited(self) -> bool:
+        return self._rate is None and self._limit.connections is None
+
+    def wait(self) -> float | None:
+        """Seconds until the next message may go, 0 for now; None while as many are on their way as may be."""
+        if self._limit.connections is not None and self._in_hand >= self._limit.connections:
+            return None
+        if self._rate is None:
+            return 0.0
+        wait = self._next_at - self._clock()
+        return wait if wait > _AT_ONCE else 0.0
+
+    def take(self) -> None:
+        """A message goes."""
+        now = self._clock()
+        self._in_hand += 1
+        begun, granted = self._window
+        self._window = (now, 1) if now - begun > _WINDOW else (begun, granted + 1)
+        if self._rate is not None:
+            self._grow(now)
+        if self._rate is not None:
+            self._next_at = max(self._next_at, now) + 1 / self._rate
+
+    def settle(self) -> None:
+        """A message that was taken has ended, or was given back."""
+        self._in_hand -= 1
+
+    def slow_down(self) -> None:
+        """Halves the rate; answers that come close together ask once."""
+        now = self._clock()
+        if now - self._slowed_at < _ONE_LESSON:
+            return
+        begun, granted = self._window
+        so_far = granted / max(now - begun, 1.0)
+        self._rate = max(min(self._rate or so_far, so_far or _SLOWEST) / 2, _SLOWEST)
+        self._slowed_at = self._grown_at = now
+        self._next_at = now + 1 / self._rate
+
+    def _grow(self, now: float) -> None:
+        if self._slowed_at == float("-inf") or self._rate is None:
+            return
+        self._rate *= _GROWTH ** ((now - self._grown_at) / 60)
+        self._grown_at = now
+        if self._limit.per_second is not None:
+            self._rate = min(self._rate, self._limit.per_second)
+
+
+# Greylisting and full mailboxes ask one reader to come again; these ask for less mail. RFC 3463 X.7.28, and the words
+# of Gmail ("rate"), Yahoo (TS codes), Outlook ("throttled"), SES ("Throttling failure"), Postfix and Exim ("too many").
+_ASKS_FOR_LESS = re.compile(r"(?i)\b4\.7\.28\b|\brate\b|throttl|too (many|much|fast)|slow down|\bTSS?0\d\b|fewer")
+_ASKS_FOR_TOMORROW = re.compile(r"(?i)daily.*(quota|limit)|(quota|limit).*(per|a) day")
+
+
+def asks_for_less(reply: Reply | None) -> bool:
+    """Whether a 4yz reply is about how much or how fast we send, not about one reader."""
+    return reply is not None and reply.code // 100 == 4 and bool(_ASKS_FOR_LESS.search(reply.text))
+
+
+def asks_for_tomorrow(reply: Reply | None) -> bool:
+    """Whether a relay says that its quota of the day is used up."""
+    return reply is not None and reply.code >= 400 and bool(_ASKS_FOR_TOMORROW.search(reply.text))
