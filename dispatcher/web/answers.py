@@ -1,26 +1,59 @@
 """Builds every answer that leaves the site, closed to scripts, framing, caching and referrers."""
 
+import json
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from starlette.requests import Request
 from starlette.responses import Response
 
-from dispatcher.web.pages import Pages
+from dispatcher.web.pages import Pages, draw
 from dispatcher.web.site import Site
+from dispatcher.web.wording import language_for
 
 _CLOSED = "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 _KEPT = "public, max-age=31536000, immutable"  # a picture's name is its content's hash
 
 
-def page_answer(
-    site: Site, pages: Pages, html: str, *, status: int = 200, headers: Mapping[str, str] | None = None
+def show(
+    site: Site,
+    pages: Pages,
+    request: Request,
+    name: str,
+    facts: Mapping[str, str] | None = None,
+    *,
+    reader: str | None = None,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    is_indexed: bool = False,
+    template: str = "page.html",
+    **shown: object,
 ) -> Response:
-    policy = f"{_CLOSED}; style-src '{pages.style_hash}'"
-    return _answer(site, html, "text/html", policy=policy, status=status, headers=headers)
+    """A page in the reader's language, or the one that his browser asks for."""
+    language = language_for(pages.wording, reader, request.headers.get("accept-language", ""))
+    html = draw(pages, language, name, facts, template=template, **shown)
+    policy = f"{_CLOSED}; style-src '{pages.styles[language].hash}'"
+    return _answer(site, html, "text/html", policy=policy, status=status, headers=headers, is_indexed=is_indexed)
 
 
 def text_answer(site: Site, text: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return _answer(site, text + "\n", "text/plain", status=status, headers=headers)
+
+
+def json_answer(
+    site: Site, content: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    text = json.dumps(content, ensure_ascii=False) + "\n"
+    return _answer(site, text, "application/json", status=status, headers=headers)
+
+
+def file_answer(site: Site, content: str, media_type: str, name: str) -> Response:
+    """Something to keep, which no browser opens as a page of ours."""
+    return _answer(site, content, media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+def metrics_answer(site: Site, text: str) -> Response:
+    return _answer(site, text, "text/plain; version=0.0.4; charset=utf-8")
 
 
 def issue_answer(site: Site, html: str, *, is_public: bool) -> Response:

@@ -19,11 +19,7 @@ async def form_fields(request: Request, *, seconds: float = SECONDS) -> dict[str
 
     Raises HTTPException: 413 for more than 8 kB, however it is sent, 408 when it does not arrive in time.
     """
-    try:
-        async with asyncio.timeout(seconds):
-            body = await _body(request)
-    except TimeoutError as error:
-        raise HTTPException(408) from error
+    body = await read_body(request, seconds=seconds)
     if request.headers.get("content-type", "").lstrip().lower().startswith("multipart/form-data"):
         return await _multipart(request, body)
     # A sloppy client may name no type at all, or a wrong one; what it says is clear enough.
@@ -33,15 +29,24 @@ async def form_fields(request: Request, *, seconds: float = SECONDS) -> dict[str
         return {}
 
 
-async def _body(request: Request) -> bytes:
+async def read_body(request: Request, *, seconds: float = SECONDS, largest: int = LARGEST) -> bytes:
+    """All of the body. Raises HTTPException as `form_fields` does."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await _body(request, largest)
+    except TimeoutError as error:
+        raise HTTPException(408) from error
+
+
+async def _body(request: Request, largest: int) -> bytes:
     body, read = bytearray(), 0
     async for chunk in request.stream():
         read += len(chunk)
-        if read <= LARGEST:
+        if read <= largest:
             body += chunk
         elif read > _READ_ALONG:
             break
-    if read > LARGEST:
+    if read > largest:
         raise HTTPException(413)
     return bytes(body)
 

@@ -1,6 +1,7 @@
-"""The page that lets a reader leave: to look at it changes nothing, to post acts."""
+"""The page that lets a reader leave, and take it back for some minutes: to look changes nothing, to post acts."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 
 from starlette.concurrency import run_in_threadpool
@@ -8,12 +9,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dispatcher.storage.subscribers import Leaver, leaver, unsubscribe
-from dispatcher.tokens import SAMPLE, LeaveToken, read_leave
-from dispatcher.web.answers import page_answer, text_answer
+from dispatcher.storage.database import now
+from dispatcher.storage.memberships import Left, leave, take_back
+from dispatcher.storage.readers import named_subscriber
+from dispatcher.storage.standing import Channel
+from dispatcher.storage.subscribers import Leaver, leaver
+from dispatcher.tokens import SAMPLE, LeaveToken, UndoToken, read_leave, read_undo, sign_undo
+from dispatcher.web.answers import show, text_answer
 from dispatcher.web.form import form_fields
-from dispatcher.web.pages import Pages, draw, language_for
+from dispatcher.web.masking import masked
+from dispatcher.web.pages import Pages
 from dispatcher.web.site import Site
+
+UNDO_LASTS = timedelta(minutes=10)
 
 
 class Wish(StrEnum):
@@ -35,11 +43,27 @@ async def unsubscribe_page(site: Site, pages: Pages, request: Request) -> Respon
     if token is None or person is None:
         raise HTTPException(404)
     wish = await _wish(request)
+    left = None
     if wish is not Wish.NOTHING:
-        await run_in_threadpool(_leave, site, token, wish)
+        left = await run_in_threadpool(_leave, site, token, wish)
     if wish is Wish.ONE_CLICK:
         return text_answer(site, "You are unsubscribed.")
-    return page_answer(site, pages, _page(pages, _language(pages, request, person), person, wish))
+    return _page(site, pages, request, person, token, wish, left)
+
+
+async def undo_page(site: Site, pages: Pages, request: Request) -> Response:
+    """POST takes back what the token says was just left; GET cannot, and says nothing."""
+    token = read_undo(site.keyring, request.path_params["token"])
+    if token is None:
+        raise HTTPException(404)
+    person = await run_in_threadpool(named_subscriber, site.database, token.subscriber_id, token.ref)
+    if person is None:
+        raise HTTPException(404)
+    if token.expires_at < now():
+        return show(site, pages, request, "late", reader=person.language)
+    back = await run_in_threadpool(take_back, site.database, token.subscriber_id, left_at=token.left_at)
+    facts = {"address": masked(person.email)}
+    return show(site, pages, request, "undone" if back else "late", facts, reader=person.language)
 
 
 def wish_of(fields: Mapping[str, str]) -> Wish:
@@ -51,12 +75,6 @@ def wish_of(fields: Mapping[str, str]) -> Wish:
     return Wish.LEAVE_ALL if fields.get("all") == "1" else Wish.LEAVE
 
 
-def masked(email: str) -> str:
-    """`ann@example.org` as `a•••@e•••.org`: enough for its owner, too little for whom a message was forwarded to."""
-    local, _, domain = email.rpartition("@")
-    return f"{local[:1]}•••@{domain[:1]}•••.{domain.rpartition('.')[2]}"
-
-
 async def _wish(request: Request) -> Wish:
     return wish_of(await form_fields(request)) if request.method == "POST" else Wish.NOTHING
 
@@ -65,33 +83,43 @@ def _named_by(site: Site, token: LeaveToken) -> Leaver | None:
     return leaver(site.database, subscriber_id=token.subscriber_id, ref=token.ref, list_id=token.list_id)
 
 
-def _leave(site: Site, token: LeaveToken, wish: Wish) -> None:
-    unsubscribe(
+def _leave(site: Site, token: LeaveToken, wish: Wish) -> Left:
+    return leave(
         site.database,
         token.subscriber_id,
         list_id=None if wish is Wish.LEAVE_ALL else token.list_id,
-        channel="one-click" if wish is Wish.ONE_CLICK else "page",
+        by=Channel.ONE_CLICK if wish is Wish.ONE_CLICK else Channel.PAGE,
     )
 
 
-def _page(pages: Pages, language: str, person: Leaver, wish: Wish) -> str:
-    facts = {"address": masked(person.email), "list": person.list_name}
-    match wish:
-        case Wish.LEAVE_ALL:
-            return draw(pages, language, "left_all", facts)
-        case Wish.LEAVE:
-            return draw(pages, language, "left", facts, other_lists=person.other_lists)
-        case _ if not person.has_left:
-            return draw(pages, language, "ask", facts, may_leave=True, other_lists=person.other_lists)
-        case _:
-            return draw(pages, language, "not_on_list", facts, other_lists=person.other_lists)
+def _page(
+    site: Site, pages: Pages, request: Request, person: Leaver, token: LeaveToken, wish: Wish, left: Left | None
+) -> Response:
+    name = {Wish.LEAVE_ALL: "left_all", Wish.LEAVE: "left"}.get(wish, "not_on_list" if person.has_left else "ask")
+    undo = None
+    if left is not None and left.lists:
+        undo = sign_undo(
+            site.keyring,
+            UndoToken(
+                subscriber_id=token.subscriber_id, ref=token.ref, left_at=left.at, expires_at=left.at + UNDO_LASTS
+            ),
+        )
+    return show(
+        site,
+        pages,
+        request,
+        name,
+        {"address": masked(person.email), "list": person.list_name},
+        reader=person.language,
+        template="leaving.html",
+        may_leave=name == "ask",
+        other_lists=0 if wish is Wish.LEAVE_ALL else person.other_lists,
+        undo=undo,
+        base=f"/u/{request.path_params['token']}",
+    )
 
 
 async def _sample(site: Site, pages: Pages, request: Request) -> Response:
     if await _wish(request) is Wish.ONE_CLICK:
         return text_answer(site, "This is a sample copy: nothing has changed.")
-    return page_answer(site, pages, draw(pages, _language(pages, request, None), "sample"))
-
-
-def _language(pages: Pages, request: Request, person: Leaver | None) -> str:
-    return language_for(pages, person.language if person else None, request.headers.get("accept-language", ""))
+    return show(site, pages, request, "sample")

@@ -1,34 +1,40 @@
-"""Draws the small pages that readers see, in the language of whoever looks at them."""
+"""Draws the pages that readers see, in the language of whoever looks at them, in the look of the newsletter's theme."""
 
 import hashlib
-import tomllib
+import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-_FALLBACK = "en"
-_LONGEST_HEADER = 500  # characters of Accept-Language that are looked at
+from dispatcher.web.wording import Wording
+
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_SAFE_FONTS = re.compile(r"[\w\s,'\"-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    css: Markup
+    hash: str  # as a Content-Security-Policy names it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
-    """The page's template, what it says in every language we have, and the facts that stand on all pages."""
+    """The templates, the words, a style for each language, and the facts that stand on all pages."""
 
-    template: Template
-    style: Markup
-    style_hash: str  # as a Content-Security-Policy names it
-    strings: Mapping[str, Mapping[str, str]]  # by language
-    default: str
+    environment: Environment
+    wording: Wording
+    styles: Mapping[str, Style]
     newsletter: str
     postal_address: str
 
 
-def open_pages(*, newsletter: str, postal_address: str, default: str) -> Pages:
-    """Reads template, style and strings, which come with the package."""
+def open_pages(*, newsletter: str, postal_address: str, wording: Wording) -> Pages:
+    """Reads templates and style, which come with the package."""
     environment = Environment(
         loader=PackageLoader("dispatcher.web", "pages"),
         autoescape=True,
@@ -36,19 +42,11 @@ def open_pages(*, newsletter: str, postal_address: str, default: str) -> Pages:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    room = files("dispatcher.web")
-    style = room.joinpath("pages/style.css").read_text(encoding="utf-8")
-    digest = b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    sheet = files("dispatcher.web").joinpath("pages/style.css").read_text(encoding="utf-8")
     return Pages(
-        template=environment.get_template("page.html"),
-        style=Markup(style),  # noqa: S704  our own file
-        style_hash=f"sha256-{digest}",
-        strings={
-            path.name.removesuffix(".toml"): tomllib.loads(path.read_text(encoding="utf-8"))
-            for path in room.joinpath("strings").iterdir()
-            if path.name.endswith(".toml")
-        },
-        default=default,
+        environment=environment,
+        wording=wording,
+        styles={language: _style(sheet, strings) for language, strings in wording.strings.items()},
         newsletter=newsletter,
         postal_address=postal_address,
     )
@@ -60,33 +58,30 @@ def draw(
     name: str,
     facts: Mapping[str, str] | None = None,
     *,
-    may_leave: bool = False,
-    other_lists: int = 0,
+    template: str = "page.html",
+    **shown: object,
 ) -> str:
-    """The page called `name` in the strings, with a button for each thing that can be done on it."""
-    strings = pages.strings[language]
-    shown = {"newsletter": escape(pages.newsletter), **_drawn(facts or {})}
-    others = "" if not other_lists else strings["others_one" if other_lists == 1 else "others_many"]
-    return pages.template.render(
+    """The page called `name` in the strings: its title, its paragraphs, and what its template adds."""
+    strings = pages.wording.strings[language]
+    known = {"newsletter": escape(pages.newsletter), **_drawn(facts or {})}
+    return pages.environment.get_template(template).render(
         language=language,
         dir=strings["dir"],
-        style=pages.style,
+        style=pages.styles[language].css,
         newsletter=pages.newsletter,
         postal_address=pages.postal_address,
         title=strings[f"{name}_title"].format(newsletter=pages.newsletter),
-        paragraphs=[escape(line).format(**shown) for line in strings[f"{name}_text"].splitlines()],
-        others=others.format(count=other_lists),
-        leave=strings["leave"] if may_leave else None,
-        leave_all=strings["leave_all"] if other_lists else None,
-        nothing_yet=strings["nothing_yet"] if may_leave else None,
+        paragraphs=[escape(line).format(**known) for line in strings.get(f"{name}_text", "").strip().splitlines()],
+        say=_speaker(strings, known),
+        **shown,
     )
 
 
-def language_for(pages: Pages, reader: str | None, accept_language: str) -> str:
-    """One that we have: the reader's own, else what the browser asks for, else the newsletter's, else English."""
-    wanted = [*([reader] if reader else []), *_accepted(accept_language), pages.default, _FALLBACK]
-    ours = (tag.lower().partition("-")[0] for tag in wanted)
-    return next(tag for tag in ours if tag in pages.strings)
+def _speaker(strings: Mapping[str, str], known: Mapping[str, Markup]) -> Callable[..., Markup]:
+    def say(name: str, **facts: object) -> Markup:
+        return escape(strings[name]).format(**known, **facts)
+
+    return say
 
 
 def _drawn(facts: Mapping[str, str]) -> dict[str, Markup]:
@@ -95,17 +90,15 @@ def _drawn(facts: Mapping[str, str]) -> dict[str, Markup]:
     return {name: around[name].format(value) for name, value in facts.items()}
 
 
-def _accepted(header: str) -> Sequence[str]:
-    """The tags of an Accept-Language header, dearest first (RFC 9110 12.5.4)."""
-    weighed = list(_weighed(header[:_LONGEST_HEADER]))
-    return [tag for weight, tag in sorted(weighed, key=lambda each: -each[0]) if weight > 0]
-
-
-def _weighed(header: str) -> Iterator[tuple[float, str]]:
-    for part in header.split(","):
-        tag, _, quality = part.partition(";")
-        weight = quality.strip().removeprefix("q=")
-        try:
-            yield (float(weight) if weight else 1.0), tag.strip()
-        except ValueError:
-            continue
+def _style(sheet: str, strings: Mapping[str, str]) -> Style:
+    """The theme's fonts and colours come first; what is no font or colour is left out, and the sheet's own holds."""
+    look = {
+        "--fonts": (strings.get("font_stack", ""), _SAFE_FONTS),
+        "--leading": (strings.get("line_height", ""), re.compile(r"[0-9.]{1,4}")),
+        "--accent-light": (strings.get("page_accent", ""), _COLOUR),
+        "--accent-dark": (strings.get("page_accent_dark", ""), _COLOUR),
+    }
+    chosen = "; ".join(f"{name}: {value}" for name, (value, form) in look.items() if form.fullmatch(value))
+    css = f":root {{ {chosen} }}\n{sheet}"
+    digest = b64encode(hashlib.sha256(css.encode()).digest()).decode("ascii")
+    return Style(css=Markup(css), hash=f"sha256-{digest}")  # noqa: S704  our own file and checked values

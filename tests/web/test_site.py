@@ -4,8 +4,7 @@ import asyncio
 import hashlib
 import re
 from base64 import b64encode
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from string import ascii_lowercase, digits
 from typing import NoReturn
@@ -15,108 +14,27 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.types import ASGIApp
 
-from dispatcher.audience.lists import add_person
-from dispatcher.storage.database import Database, open_database
+from dispatcher.audience.people import add_person
+from dispatcher.storage.dossiers import dossier
 from dispatcher.storage.readers import find_subscriber
-from dispatcher.storage.subscribers import dossier, find_list
 from dispatcher.tokens import Keyring, LeaveToken, ReturnToken, ViewToken, sign_leave, sign_return, sign_view
 from dispatcher.web.app import make_site
 from dispatcher.web.form import LARGEST, form_fields
-from dispatcher.web.leaving import masked
-from dispatcher.web.site import Site
-from tests.web.visitor import FORM, Answer, ask
+from dispatcher.web.masking import masked
+from dispatcher.web.wording import read_wording
+from tests.storage.books import keys
+from tests.web.house import ANN, BOB, PNG, WANG_FANG, House, build
+from tests.web.test_any_request import EXAMPLES
+from tests.web.visitor import FORM, ask
 
-ANN, BOB, WANG_FANG = "ann@example.org", "bob@example.org", "wangfang@example.org"
 ONE_CLICK = b"List-Unsubscribe=One-Click"
-PNG = "0123456789abcdef0123.png"
 TOKENS = re.compile(r"[a-z2-7]{40,}")
 
 
 def multipart(*fields: tuple[str, str]) -> tuple[bytes, str]:
     parts = (f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields)
     return ("".join(parts) + "--b--\r\n").encode(), "multipart/form-data; boundary=b"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class House:
-    """A site with its database: Ann reads English on one list, Bob is on two, 王芳 reads Chinese."""
-
-    site: Site
-    application: ASGIApp
-
-    @property
-    def database(self) -> Database:
-        return self.site.database
-
-    def link(self, address: str, list_name: str = "readers") -> str:
-        return f"/u/{self.token(address, list_name)}"
-
-    def token(self, address: str, list_name: str = "readers") -> str:
-        reader, list_id = find_subscriber(self.database, address), find_list(self.database, list_name)
-        assert reader is not None
-        assert list_id is not None
-        return sign_leave(self.site.keyring, LeaveToken(subscriber_id=reader.id, ref=reader.ref, list_id=list_id))
-
-    def ask(self, method: str, path: str, body: bytes = b"", *, kind: str = "", language: str = "") -> Answer:
-        return ask(self.application, method, path, body, kind=kind, language=language)
-
-    def post(self, path: str, body: bytes) -> Answer:
-        return self.ask("POST", path, body, kind=FORM)
-
-    def lists_of(self, address: str) -> set[str]:
-        person = dossier(self.database, address)
-        assert person is not None
-        return {each.list_name for each in person.memberships if each.state == "active"}
-
-    def everyone(self) -> list[object]:
-        """All that is remembered about anybody."""
-        return [dossier(self.database, address) for address in (ANN, BOB, WANG_FANG)]
-
-
-def build(folder: Path) -> House:
-    database = open_database("sqlite:///dispatcher.db", folder)
-    for address, name, language, lists in (
-        (ANN, "Ann", "en", ["readers"]),
-        (BOB, "Bob", None, ["readers", "events"]),
-        (WANG_FANG, "王芳", "zh", ["readers"]),
-    ):
-        for each in lists:
-            add_person(database, address, each, name=name, language=language, attributes={})
-    site = Site(
-        database=database,
-        keyring=Keyring(secrets=("s" * 32,), instance=database.instance),
-        newsletter="Test Letter",
-        language="en",
-        postal_address="1 Example Street",
-        base_url="http://127.0.0.1:8029",
-        issue_page=issue_page,
-        public_issue_page=lambda number, language: issue_page(number, language) if number == 29 else None,
-        find_picture=lambda name: ("image/png", b"\x89PNG") if name == PNG else None,
-    )
-    return House(site=site, application=make_site(site))
-
-
-def issue_page(number: int, language: str) -> str | None:
-    return f"<p>Issue {number}" if number in {29, 30} and language == "en" else None
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = build(tmp_path)
-    yield house
-    house.database.close()
-
-
-@pytest.fixture(scope="module")
-def fortress(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """For those who only try: nothing in it ever changes."""
-    house = build(tmp_path_factory.mktemp("fortress"))
-    before = house.everyone()
-    yield house
-    assert house.everyone() == before
-    house.database.close()
 
 
 # Looking
@@ -177,7 +95,7 @@ def test_a_masked_address_keeps_two_letters_and_the_ending(email: str, shown: st
         multipart(("List-Unsubscribe", "One-Click")),
         (ONE_CLICK, ""),
     ],
-    ids=["urlencoded", "with a charset", "multipart", "no type"],
+    ids=["urlencoded, as Gmail and Apple", "with a charset, as Yahoo", "multipart, as Thunderbird", "no type"],
 )
 def test_one_click_leaves_the_list_and_answers_in_a_word(house: House, body: bytes, kind: str) -> None:
     answer = house.ask("POST", house.link(ANN), body, kind=kind)
@@ -195,7 +113,7 @@ def test_the_button_leaves_the_list_and_the_page_says_so(house: House, form: tup
     page = house.ask("POST", house.link(ANN), body, kind=kind)
     assert page.status == 200
     assert "You are unsubscribed" in page.text
-    assert "<button" not in page.text
+    assert page.text.count("<button") == 1  # Undo
     assert house.lists_of(ANN) == set()
 
 
@@ -225,7 +143,7 @@ def test_leaving_twice_is_as_good_as_once(house: House, body: bytes) -> None:
     first = house.post(house.link(ANN), body)
     after = house.everyone()
     second = house.post(house.link(ANN), body)
-    assert (second.status, second.body) == (first.status, first.body)
+    assert second.status == first.status == 200
     assert house.everyone() == after
 
 
@@ -288,20 +206,30 @@ def missing(house: House) -> bytes:
     return house.ask("GET", "/no/such/page").body
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
-@given(data=st.data())
-def test_a_token_altered_in_one_place_is_the_same_404_as_any_unknown_page(fortress: House, data: st.DataObject) -> None:
-    token = fortress.token(ANN)
-    at = data.draw(st.integers(0, len(token) - 1))
-    kind = data.draw(st.sampled_from(["replace", "insert", "delete", "upper", "swap"]))
-    letter = data.draw(st.sampled_from(ascii_lowercase + digits + "=-._~%"))
-    altered = {
-        "replace": token[:at] + letter + token[at + 1 :],
-        "insert": token[:at] + letter + token[at:],
-        "delete": token[:at] + token[at + 1 :],
-        "upper": token[:at] + token[at:].upper(),
-        "swap": token[:at] + token[at + 1 : at + 2] + token[at : at + 1] + token[at + 2 :],
-    }[kind]
+@settings(deadline=None, max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    changes=st.lists(
+        st.tuples(
+            st.sampled_from(["replace", "insert", "delete", "upper", "swap"]),
+            st.integers(0, 46),
+            st.sampled_from(ascii_lowercase + digits + "=-._~%"),
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_a_token_altered_in_any_place_is_the_same_404_as_any_unknown_page(
+    fortress: House, changes: list[tuple[str, int, str]]
+) -> None:
+    altered = token = fortress.token(ANN)
+    for kind, at, letter in changes:
+        altered = {
+            "replace": altered[:at] + letter + altered[at + 1 :],
+            "insert": altered[:at] + letter + altered[at:],
+            "delete": altered[:at] + altered[at + 1 :],
+            "upper": altered[:at] + altered[at:].upper(),
+            "swap": altered[:at] + altered[at + 1 : at + 2] + altered[at : at + 1] + altered[at + 2 :],
+        }[kind]
     if altered == token:
         return
     for answer in (fortress.ask("GET", f"/u/{altered}"), fortress.post(f"/u/{altered}", ONE_CLICK)):
@@ -320,7 +248,7 @@ def test_what_was_never_signed_opens_nothing(fortress: House, text: str) -> None
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/u", "/u/", "/u/../u", "/favicon.ico", "/u/x/", "/v/", "/issues/29/en/", "/pictures/", "//u/sample"]
+    "path", ["/u", "/u/", "/u/../u", "/favicon.ico", "/u/x/", "/v/", "/issues/29/en/", "/pictures/", "//u/sample"]
 )
 def test_every_unknown_address_is_the_same_page(fortress: House, path: str) -> None:
     answer = fortress.ask("GET", path)
@@ -501,7 +429,9 @@ def test_a_ledger_that_fails_asks_to_try_again(tmp_path: Path, caplog: pytest.Lo
 def test_what_the_newsletter_is_called_is_never_markup(tmp_path: Path) -> None:
     house = build(tmp_path)
     name = "<script>alert(1)</script>{address}&"
-    add_person(house.database, "eve@example.org", "weekly", name=None, language="en", attributes={})
+    add_person(
+        house.database, keys(house.database), "eve@example.org", "weekly", name=None, language="en", attributes={}
+    )
     application = make_site(replace(house.site, newsletter=name, postal_address=name))
     page = ask(application, "GET", house.link("eve@example.org", "weekly"))
     assert page.status == 200
@@ -535,7 +465,7 @@ def test_a_page_speaks_the_readers_language_else_the_browsers_else_the_newslette
 
 
 def test_a_newsletter_in_a_language_that_we_lack_has_its_pages_in_english(fortress: House) -> None:
-    application = make_site(replace(fortress.site, language="ga"))
+    application = make_site(replace(fortress.site, wording=read_wording("ga", {})))
     assert '<html lang="en"' in ask(application, "GET", fortress.link(BOB)).text
 
 

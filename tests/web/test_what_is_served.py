@@ -8,9 +8,10 @@ from pathlib import Path
 from PIL import Image
 
 from dispatcher.config import load_settings
-from dispatcher.content.pictures import load_picture
+from dispatcher.content.drawing.pictures import load_picture
+from dispatcher.recipes.draft_pictures import draft_pictures
 from dispatcher.recipes.newsletter import open_newsletter
-from dispatcher.recipes.serve import draft_pictures, site_of
+from dispatcher.recipes.site import site_of
 from dispatcher.web.site import Site
 from tests.newsletter import ISSUE, Newsletter
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -31,10 +32,12 @@ def ask(
     kind: str = "",
     language: str = "",
     hangs_up: bool = False,
+    client: str = "127.0.0.1",
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> Answer:
     """One request; a sequence of bodies arrives in chunks, and who hangs up does so before the last one."""
     chunks = [body] if isinstance(body, bytes) else list(body)
-    headers = [("content-type", kind), ("accept-language", language)]
+    sent = [("content-type", kind), ("accept-language", language), *headers.items()]
     incoming = [
         {"type": "http.request", "body": chunk, "more_body": hangs_up or at < len(chunks)}
         for at, chunk in enumerate(chunks, 1)
@@ -57,8 +60,8 @@ def ask(
         "raw_path": path.encode(),
         "root_path": "",
         "query_string": b"",
-        "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers if value],
-        "client": ("127.0.0.1", 50_000),
+        "headers": [(name.encode(), value.encode("latin-1")) for name, value in sent if value],
+        "client": (client, 50_000),
         "server": ("127.0.0.1", 8029),
     }
 
