@@ -18,6 +18,8 @@ class Receipt:
     updated_at: datetime
     content_hash: str
     editions: Mapping[str, str]  # language: content hash
+    dispatcher: str  # the version, and so that of the packaged themes
+    templates: str  # a hash of the newsletter's own templates; empty if it has none
     lists: tuple[str, ...]
     counts: Mapping[str, int]  # by state
 
@@ -49,6 +51,8 @@ def write_receipt(path: Path, receipt: Receipt) -> None:
         "updated_at": receipt.updated_at.isoformat(timespec="seconds"),
         "content_hash": receipt.content_hash,
         "editions": dict(receipt.editions),
+        "dispatcher": receipt.dispatcher,
+        "templates": receipt.templates,
         "lists": list(receipt.lists),
         "counts": dict(receipt.counts),
     }

@@ -3,9 +3,12 @@
 import json
 from collections import Counter
 
+from dispatcher.desk.remedies import remedy_for, sentence
 from dispatcher.desk.screen import spoken_counts, spoken_readers
 from dispatcher.desk.tables import print_table
 from dispatcher.models import Kind, State
+from dispatcher.storage.came_back import came_back
+from dispatcher.storage.control import force_of
 from dispatcher.storage.database import Database
 from dispatcher.storage.mailings import Mailing
 from dispatcher.storage.reports import DeliveryLine, delivery_lines, doubtful_addresses, outcomes_by_domain
@@ -18,6 +21,8 @@ def as_text(database: Database, mailing: Mailing) -> None:
     counts = Counter(line.state for line in delivery_lines(database, mailing))
     label = {Kind.LIVE: "live", Kind.MAILDIR: "trial into a Maildir", Kind.STAGING: "staging"}[mailing.kind]
     print(f"issue {mailing.issue} ({label}): {spoken_readers(counts.total())}: {spoken_counts(counts)}")
+    if (forced := force_of(database, mailing.id)) is not None:
+        print(f"sent without staging: {forced}")
     doubts = doubtful_addresses(database, mailing.id)
     if doubts:
         print("\nIn doubt: the relay may have taken these, or not; they are not mailed again by themselves.")
@@ -29,6 +34,14 @@ def as_text(database: Database, mailing: Mailing) -> None:
         rows = [[f"{each.rows:,}", each.state.replace("_", " "), each.domain, each.said] for each in troubles]
         print_table(["readers", "state", "domain", "reason"], rows)
 
+    if returns := came_back(database, mailing.id):
+        print("\nWhat came back, and what to do about it:")
+        rows = [
+            [f"{each.readers:,}", sentence(each.domain, each.kind, each.cause, each.status, each.said)]
+            for each in returns
+        ]
+        print_table(["readers", "what they say"], rows)
+
 
 def as_json(database: Database, mailing: Mailing) -> None:
     lines = list(delivery_lines(database, mailing))
@@ -37,6 +50,19 @@ def as_json(database: Database, mailing: Mailing) -> None:
         "issue": mailing.issue,
         "kind": mailing.kind.value,
         "counts": {state.value: counts[state] for state in State},
+        "returned": [
+            {
+                "domain": each.domain,
+                "kind": each.kind,
+                "cause": each.cause,
+                "verdict": each.verdict,
+                "status": each.status,
+                "said": each.said,
+                "readers": each.readers,
+                "remedy": remedy_for(each.cause, each.status),
+            }
+            for each in came_back(database, mailing.id)
+        ],
         "deliveries": [dict(zip(_COLUMNS, _values(line), strict=True)) for line in lines],
     }
     print(json.dumps(shown, indent=2, ensure_ascii=False))

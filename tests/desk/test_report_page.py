@@ -1,0 +1,79 @@
+"""The report as a page with plots, and `why`: what an editor reads the morning after."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+from typer.testing import CliRunner
+
+from dispatcher.cli.main import app
+from tests.newsletter import ANN, BOB, DAN, EVE, Newsletter
+from tests.relay import Relay
+
+BAD_NAME = "550 5.1.1 <script>alert(1)</script> unknown here"
+
+
+@pytest.fixture
+def sent(live: Newsletter, relay: Relay) -> Newsletter:
+    """Issue 29, sent: Dan is refused, Eve in doubt."""
+    relay.reply("rcpt", BAD_NAME, to=DAN)
+    relay.close("dot", to=EVE, kept=True)
+    live.send("--yes", "--patience", "0", code=76)
+    return live
+
+
+def run(newsletter: Newsletter, *command: str) -> str:
+    result = CliRunner().invoke(app, ["-C", str(newsletter.folder), *command])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 375, "height": 800})
+    yield context.new_page()
+    context.close()
+
+
+def test_the_page_tells_all_needs_nothing_else_and_axe_finds_nothing(
+    sent: Newsletter, tab: Page, tmp_path: Path
+) -> None:
+    path = tmp_path / "report.html"
+    run(sent, "report", "29", "--html", str(path))
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto(path.as_uri())
+    words = tab.inner_text("main")
+    assert words.index("In doubt") < words.index("sent")
+    assert EVE in words
+    assert BAD_NAME in words
+    assert tab.locator("svg").count() == 1
+    assert asked == [path.as_uri()]
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 375
+    for scheme in ("light", "dark"):
+        tab.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        found = Axe().run(tab).response["violations"]
+        assert [each["id"] for each in found if each["impact"] in {"serious", "critical"}] == []
+
+
+def test_why_tells_a_readers_whole_story(sent: Newsletter) -> None:
+    assert re.match(rf"{ANN}: sent: the relay took .*\n  issue 29 \(live\), to readers, in the edition en\n",
+                    run(sent, "why", ANN, "29"))  # fmt: skip
+    refused = run(sent, "why", DAN, "29")
+    assert "refused: the relay refused his copy for good" in refused
+    assert "answered" in refused
+    assert BAD_NAME in refused
+    assert "in doubt: the relay may have taken his copy, or not" in run(sent, "why", EVE, "29")
+    sent.write("issues/30/issue.md", "# Thirty\n\nHello.\n")
+    assert "issue 30 has not been sent" in run(sent, "why", ANN, "30")
+
+
+def test_why_tells_of_who_has_no_copy(sent: Newsletter) -> None:
+    run(sent, "subscribers", "add", "new@example.com", "--list", "readers")
+    assert "he joined after it was sent" in run(sent, "why", "new@example.com", "29")
+    run(sent, "subscribers", "unsubscribe", "new@example.com")
+    assert "he is on no list now" in run(sent, "why", "new@example.com", "29")
+    assert BOB.split("@")[0] in run(sent, "why", BOB, "29")
