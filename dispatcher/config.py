@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from dispatcher.errors import NotFound, SettingsWrong
+from dispatcher.tables import CanaryTable, DkimTable, PaceTable, RelayTable, read_table
 
 _TOKEN_ROOM = 47  # characters of the longest token that goes into a local part, which holds 64
 
@@ -33,11 +34,24 @@ class Settings:
     pictures: str = "hosted"
     relay: str = "maildir:outbox"
     relay_password: str | None = field(default=None, repr=False)
+    relays: tuple[RelayTable, ...] = ()  # in the place of `relay`
+    relay_passwords: Mapping[str, str] = field(default_factory=dict, repr=False)  # by the name of their variable
+    pace: PaceTable = field(default_factory=PaceTable)
+    dkim: DkimTable | None = None
+    inbox_password: str | None = field(default=None, repr=False)
+    hook_keys: Mapping[str, str] = field(default_factory=dict, repr=False)  # by provider
     database: str = "sqlite:///dispatcher.db"
     base_url: str = ""
     bounce_address: str | None = None
+    inbox: str | None = None  # the Maildir or IMAP mailbox of the return path
     require_staging: bool = True
     retry_for: timedelta = timedelta(hours=24)
+    grace: timedelta = timedelta()  # between the confirmation and the first message
+    canary: CanaryTable | None = None
+    utm: str = ""  # tags for an issue's links: "utm_source=weekly&utm_campaign={number}"; they name no reader
+    open_lists: tuple[str, ...] = ()  # that anybody may join; empty: the default list
+    mail_programs: str = "Gmail 35, Apple Mail 45, Outlook 10, Yahoo 5"  # percent of the readers
+    tolerated_share: str = "2"  # percent of the readers for whom a style may do nothing
     secrets: tuple[str, ...] = field(
         default=(), repr=False
     )  # from DISPATCHER_SECRET; empty: the folder's dispatcher.key
@@ -46,9 +60,16 @@ class Settings:
 _KEYS = {
     {"sender": "from"}.get(each.name, each.name): each
     for each in fields(Settings)
-    if each.name not in {"folder", "relay_password", "secrets"}
+    if each.name not in {"folder", "relay_password", "relay_passwords", "inbox_password", "hook_keys", "secrets"}
 }
+_TABLES = {"pace": PaceTable, "dkim": DkimTable, "canary": CanaryTable}
+_DURATIONS = {"retry_for", "grace"}
 _ENVIRONMENT = {"relay": "DISPATCHER_RELAY", "database": "DISPATCHER_DATABASE", "base_url": "DISPATCHER_BASE_URL"}
+
+
+_HOOK = "DISPATCHER_HOOK_"  # and the provider: DISPATCHER_HOOK_MAILGUN
+_LIST = re.compile(r"[\w][\w.-]{0,63}")
+_UTM = re.compile(r"utm_[a-z]+=(?:[A-Za-z0-9._~-]|\{number\})+(?:&utm_[a-z]+=(?:[A-Za-z0-9._~-]|\{number\})+)*")
 
 
 def find_folder(start: Path) -> Path:
@@ -71,14 +92,20 @@ def load_settings(folder: Path, environment: Mapping[str, str] = os.environ) -> 
     for key, value in (table or {}).items():
         if key not in _KEYS:
             faults.append(f"{path}:{_line(path, key)}: unknown setting {key!r}; did you mean {_nearest(key)!r}?")
-        elif problem := _wrong_type(key, value):
-            faults.append(f"{path}:{_line(path, key)}: {key} {problem}")
         else:
-            values[_KEYS[key].name] = parse_duration(str(value)) if key == "retry_for" else value
+            values[_KEYS[key].name], wrong = _read(path, key, value)
+            faults += wrong
     for name, variable in _ENVIRONMENT.items():
         if environment.get(variable):
             values[name] = environment[variable]
     values["relay_password"] = environment.get("DISPATCHER_RELAY_PASSWORD") or None
+    if environment.get("DISPATCHER_RELAY"):
+        values["relays"] = ()
+    values["relay_passwords"] = {name: each for name, each in environment.items() if name in _password_names(table)}
+    values["inbox_password"] = environment.get("DISPATCHER_INBOX_PASSWORD") or None
+    values["hook_keys"] = {
+        name.removeprefix(_HOOK).lower(): key for name, key in environment.items() if name.startswith(_HOOK) and key
+    }
     values["secrets"] = tuple(environment.get("DISPATCHER_SECRET", "").split())
     if faults:
         raise SettingsWrong("\n".join(faults))
@@ -107,11 +134,16 @@ def masked(settings: Settings) -> dict[str, str]:
     shown: dict[str, str] = {"folder": str(settings.folder)}
     for key, setting in _KEYS.items():
         value = getattr(settings, setting.name)
-        shown[key] = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        shown[key] = _shown(value)
+    shown["relays"] = ", ".join(each.url for each in settings.relays)
+    shown["pace"] = "limited" if settings.pace != PaceTable() else ""
+    shown["dkim"] = f"{settings.dkim.selector}, by {settings.dkim.key}" if settings.dkim else ""
     for key in ("relay", "database"):
         shown[key] = re.sub(r"(://[^:/@]*):.*@", r"\1:hidden@", shown[key])
         shown[key] = re.sub(r"(?i)([?&]\w*passw\w*=)[^&]*", r"\1hidden", shown[key])
-    shown["retry_for"] = spoken_duration(settings.retry_for)
+    for key in _DURATIONS:
+        shown[key] = spoken_duration(getattr(settings, key))
+    shown["canary"] = f"{settings.canary.readers} readers, then {settings.canary.wait}" if settings.canary else ""
     shown["relay password"] = "set, hidden" if settings.relay_password else "not set"
     shown["secret"] = (
         f"{len(settings.secrets)} from DISPATCHER_SECRET, hidden"
@@ -119,6 +151,12 @@ def masked(settings: Settings) -> dict[str, str]:
         else "dispatcher.key in the folder"
     )
     return shown
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def is_loopback(host: str) -> bool:
@@ -135,6 +173,13 @@ def parse_duration(text: str) -> timedelta:
     if not match or (not match[2] and match[1] != "0"):
         raise ValueError(f"{text!r} is not a duration; write it as 90s, 15m, 24h or 2d")
     return timedelta(seconds=int(match[1]) * {"": 0, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]])
+
+
+def shares_of(mail_programs: str) -> dict[str, int] | None:
+    """`Gmail 35, Apple Mail 45`: the percent of readers who use each; None if it is written otherwise."""
+    parts = [part.strip() for part in mail_programs.split(",") if part.strip()]
+    found = [re.fullmatch(r"([A-Za-z][A-Za-z ]*?) (\d{1,3}) ?%?", part) for part in parts]
+    return {each[1]: int(each[2]) for each in found if each} if all(found) else None
 
 
 def spoken_duration(duration: timedelta) -> str:
@@ -171,18 +216,67 @@ def _line(path: Path, key: str) -> int:
     )
 
 
+def _read(path: Path, key: str, value: object) -> tuple[object, list[str]]:
+    """A setting's value, and every fault in it with its place."""
+    if key in _TABLES:
+        table, wrong = read_table(_TABLES[key], value, key)
+        return table, [f"{path}:{_line_of_table(path, key)}: {fault}" for fault in wrong]
+    if key == "relays":
+        return _read_relays(path, value)
+    if problem := _wrong_type(key, value):
+        return None, [f"{path}:{_line(path, key)}: {key} {problem}"]
+    return _as_setting(key, value), []
+
+
+def _line_of_table(path: Path, key: str, number: int = 0) -> int:
+    """Where a table of settings begins in the file; of several, the one with this number."""
+    written = re.compile(rf"\s*\[+tool\.dispatcher\.{re.escape(key)}[\].]")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = [at for at, line in enumerate(lines, start=1) if written.match(line)]
+    return found[number] if number < len(found) else _line(path, key)
+
+
+def _read_relays(path: Path, value: object) -> tuple[tuple[RelayTable, ...], list[str]]:
+    if not isinstance(value, list):
+        return (), [f"{path}:{_line(path, 'relays')}: relays must be tables; write each as [[tool.dispatcher.relays]]"]
+    read = [read_table(RelayTable, each, "relays") for each in value]
+    faults = [
+        f"{path}:{_line_of_table(path, 'relays', number)}: {fault}"
+        for number, (_, wrong) in enumerate(read)
+        for fault in wrong
+    ]
+    return tuple(relay for relay, _ in read if relay is not None), faults
+
+
+def _password_names(table: Mapping[str, object] | None) -> set[str]:
+    relays = (table or {}).get("relays")
+    each_env = (
+        [each.get("password_env") for each in relays if isinstance(each, dict)] if isinstance(relays, list) else []
+    )
+    return {name for name in each_env if isinstance(name, str)}
+
+
 def _nearest(key: str) -> str:
     return max(_KEYS, key=lambda known: difflib.SequenceMatcher(a=key, b=known).ratio())
+
+
+def _as_setting(key: str, value: object) -> object:
+    if key in _DURATIONS:
+        return parse_duration(str(value))
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _wrong_type(key: str, value: object) -> str | None:
     if key == "require_staging":
         return None if isinstance(value, bool) else "must be true or false"
+    if key == "open_lists":
+        is_names = isinstance(value, list) and all(isinstance(name, str) and _LIST.fullmatch(name) for name in value)
+        return None if is_names else 'must be names of lists: ["weekly", "events"]'
     if not isinstance(value, str):
         return "must be a text in quotes"
     if any(ord(character) < 32 or ord(character) == 127 for character in value):
         return "holds a control character; remove it"
-    if key == "retry_for":
+    if key in _DURATIONS:
         try:
             parse_duration(value)
         except ValueError as error:
@@ -199,7 +293,10 @@ def _contradictions(settings: Settings) -> list[str]:
         faults.append(f"pictures is {settings.pictures!r}; it is hosted or inline")
     if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", settings.language):
         faults.append(f"language {settings.language!r} is not a language tag such as en or zh-Hans")
-    if not re.fullmatch(r"[\w][\w.-]{0,63}", settings.list):
+    if settings.utm and not _UTM.fullmatch(settings.utm):
+        wanted = 'write it like "utm_source=weekly&utm_medium=email&utm_campaign={number}"'
+        faults.append(f"utm {settings.utm!r} is not made of UTM tags; {wanted}")
+    if not _LIST.fullmatch(settings.list):
         faults.append(f"list {settings.list!r} is not a list's name; use letters, digits, - and _")
     try:
         ZoneInfo(settings.timezone)
@@ -208,6 +305,7 @@ def _contradictions(settings: Settings) -> list[str]:
     if settings.base_url and not _is_base_url(settings.base_url):
         wanted = "it must start with https:// and name a host in ASCII"
         faults.append(f"base_url {settings.base_url!r} is no plain http or https URL; {wanted}")
+    faults += _share_faults(settings)
     if settings.bounce_address is not None:
         faults += _bounce_address_faults(settings.bounce_address)
     faults += [
@@ -215,6 +313,15 @@ def _contradictions(settings: Settings) -> list[str]:
         for secret in settings.secrets
         if len(secret) < 32
     ]
+    return faults
+
+
+def _share_faults(settings: Settings) -> list[str]:
+    faults = []
+    if shares_of(settings.mail_programs) is None:
+        faults.append(f"mail_programs is {settings.mail_programs!r}; write it as Gmail 35, Outlook 10")
+    if not re.fullmatch(r"[0-9]{1,2}", settings.tolerated_share):
+        faults.append(f"tolerated_share is {settings.tolerated_share!r}; it is a number of percent, such as 2")
     return faults
 
 

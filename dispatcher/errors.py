@@ -1,7 +1,8 @@
 """What the operator can put right: each error names the thing, the place and the remedy, and has an exit code."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,11 +13,29 @@ class Fault:
     message: str
     line: int | None = None
     remedy: str = ""
+    check: str = field(default="", compare=False)  # the one that finds it, such as NL012; of most, known from where
 
     def __str__(self) -> str:
         place = self.path if self.line is None else f"{self.path}:{self.line}"
         sentence = f"{self.message}; {self.remedy}" if self.remedy else self.message
         return f"{place}: {sentence}"
+
+
+class Severity(StrEnum):
+    """What a finding of `dispatcher check` means for a send."""
+
+    ERROR = "error"  # it stops the send
+    WARNING = "warning"  # it stops nothing; not a promise that readers will not mind
+    NOTE = "note"  # a matter of taste
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A fault as the check of that number found it."""
+
+    check: str
+    severity: Severity
+    fault: Fault
 
 
 class DispatcherError(Exception):

@@ -1,5 +1,6 @@
 """Settings: every key of the contract, every fault named, nothing secret shown."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -19,8 +20,11 @@ from dispatcher.config import (
     require_live,
     spoken_duration,
 )
-from dispatcher.delivery.relay import read_relay
+from dispatcher.delivery.pace import Limit
+from dispatcher.delivery.relay import SmtpRelay, read_relay
 from dispatcher.errors import NotFound, SettingsWrong
+from dispatcher.recipes.transport import pacing_of, relays_of
+from dispatcher.tables import DkimTable
 
 PASSWORD, SECRET = "hunter2-is-my-password", "s" * 40
 
@@ -56,6 +60,8 @@ def test_the_defaults_are_those_of_the_contract(folder: Path) -> None:
         ('reply_to = "editor@example.org"', "reply_to", "editor@example.org"),
         ('postal_address = "1 Example Street"', "postal_address", "1 Example Street"),
         ('list = "weekly"', "list", "weekly"),
+        ('open_lists = ["weekly", "events"]', "open_lists", ("weekly", "events")),
+        ('utm = "utm_source=weekly&utm_campaign={number}"', "utm", "utm_source=weekly&utm_campaign={number}"),
         ('language = "zh-Hans"', "language", "zh-Hans"),
         ('timezone = "Europe/Berlin"', "timezone", "Europe/Berlin"),
         ('theme = "plain"', "theme", "plain"),
@@ -93,6 +99,8 @@ def test_every_key_is_read(folder: Path, line: str, field: str, value: object) -
         ('pictures = "attached"', "pictures is 'attached'; it is hosted or inline"),
         ('language = "english language"', "is not a language tag"),
         ('list = "../readers"', "is not a list's name"),
+        ('open_lists = ["../readers"]', "must be names of lists"),
+        ('utm = "utm_id={{ subscriber.email }}"', "is not made of UTM tags"),
         ('timezone = "Mars/Olympus"', "timezone 'Mars/Olympus' is unknown"),
         ('timezone = "../../etc/passwd"', "is unknown"),
         ('base_url = "news.example.org"', "must start with https:// and name a host"),
@@ -310,3 +318,90 @@ def test_the_folder_is_searched_upwards(tmp_path: Path) -> None:
     assert find_folder(inner) == tmp_path.resolve()
     with pytest.raises(NotFound, match="dispatcher init"):
         find_folder(Path("/"))
+
+
+TABLES = """
+[[tool.dispatcher.relays]]
+url = "smtp://ann@one.example.org:587"
+password_env = "ONE_PASSWORD"
+connections = 4
+per_second = 2.5
+domains = ["example.com"]
+
+[[tool.dispatcher.relays]]
+url = "smtp://two.example.org:587"
+per_day = 50000
+weight = 3
+
+[tool.dispatcher.pace]
+per_second = 100
+
+[tool.dispatcher.pace.each_domain]
+connections = 10
+
+[tool.dispatcher.pace.domains."example.com"]
+per_second = 5
+
+[tool.dispatcher.dkim]
+selector = "s1"
+key = "dkim.pem"
+"""
+
+
+def test_tables_are_read(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text('[tool.dispatcher]\nfrom = "a@example.org"\n' + TABLES)
+    settings = load_settings(folder, {"ONE_PASSWORD": PASSWORD})
+    assert [relay.per_day for relay in settings.relays] == [None, 50000]
+    one, two = relays_of(settings)
+    assert isinstance(one, SmtpRelay)
+    assert isinstance(two, SmtpRelay)
+    assert (one.password, one.connections, one.per_second, one.domains) == (PASSWORD, 4, 2.5, ("example.com",))
+    assert (two.per_day, two.weight, two.domains) == (50000, 3, ())
+    pacing = pacing_of(settings)
+    assert pacing.per_second == 100
+    assert pacing.for_domain("example.com") == Limit(per_second=5)
+    assert pacing.for_domain("example.net") == Limit(connections=10)
+    assert settings.dkim == DkimTable(selector="s1", key="dkim.pem")
+    assert PASSWORD not in repr(settings) + "".join(masked(settings).values())
+    assert load_settings(folder, {"DISPATCHER_RELAY": "maildir:outbox"}).relays == ()
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('[tool.dispatcher.dkim]\nselector = "s1"', ":4: dkim needs key"),
+        ('[tool.dispatcher.dkim]\nselector = "s 1"\nkey = "k"', "selector 's 1' cannot be a part of a domain name"),
+        ('[tool.dispatcher.dkim]\nselektor = "s1"\nkey = "k"', "unknown setting 'selektor' in dkim; did you mean"),
+        ('[tool.dispatcher.dkim]\nselector = "a"\nkey = "k"\ned25519_key = "e"', "need each other"),
+        ("[tool.dispatcher.pace]\nper_second = -1", "pace: per_second -1 is not more than 0"),
+        ('[tool.dispatcher.pace]\nper_second = "5"', "pace.per_second must be a number"),
+        ('[tool.dispatcher.pace.domains."Example Com"]\nconnections = 1', "is not a domain in lower case"),
+        ('[tool.dispatcher.pace.domains]\n"example.com" = 3', "pace.domains.example.com must be a table"),
+        ("[tool.dispatcher]\nrelays = 3", "relays must be tables"),
+        ('[[tool.dispatcher.relays]]\nurl = "smtp://h:25"\nconnections = true', "must be a whole number"),
+        ('[[tool.dispatcher.relays]]\nurl = "smtp://h:25"\ndomains = "a"', "relays.domains must be a list of texts"),
+        ('[[tool.dispatcher.relays]]\nurl = "smtp://h:25"\nconnections = 0', "connections 0 is not from 1 to 1000"),
+    ],
+)
+def test_a_fault_in_a_table_is_named_with_file_and_line(folder: Path, table: str, said: str) -> None:
+    has_head = table.startswith("[tool.dispatcher]\n")
+    (folder / "pyproject.toml").write_text(("" if has_head else '[tool.dispatcher]\nname = "x"\n\n') + table + "\n")
+    with pytest.raises(SettingsWrong) as caught:
+        load_settings(folder, {})
+    assert said in str(caught.value)
+    assert re.match(rf"{re.escape(str(folder / 'pyproject.toml'))}:\d+: ", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("urls", "said"),
+    [
+        (["smtp://user@h:587"], "no password for user; set DISPATCHER_RELAY_PASSWORD"),
+        (["maildir:outbox"], "is no relay over SMTP"),
+        (["smtp://h:25?tls=none", "smtp://h:25?tls=none"], "two of them are the same"),
+    ],
+)
+def test_relays_that_cannot_be_are_refused(folder: Path, urls: list[str], said: str) -> None:
+    tables = "".join(f'[[tool.dispatcher.relays]]\nurl = "{url}"\n' for url in urls)
+    (folder / "pyproject.toml").write_text("[tool.dispatcher]\n" + tables)
+    with pytest.raises(SettingsWrong, match=re.escape(said)):
+        relays_of(load_settings(folder, {}))

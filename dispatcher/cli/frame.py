@@ -3,7 +3,7 @@
 import io
 import os
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +13,7 @@ import typer
 from dispatcher.config import Settings, find_folder, load_settings, parse_duration
 from dispatcher.desk.screen import note
 from dispatcher.errors import DispatcherError
+from dispatcher.expressions import Expression, NotUnderstoodError, parse
 
 INTERRUPTED = 75
 NOT_FOUND = 66
@@ -26,7 +27,8 @@ class Format(StrEnum):
 
 def command_group(**options: object) -> typer.Typer:
     """A Typer app with the house's settings."""
-    return typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, **options)  # type: ignore[arg-type]
+    settings = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
+    return typer.Typer(**{**settings, **options})  # type: ignore[arg-type]
 
 
 def run(app: typer.Typer, name: str) -> None:
@@ -81,12 +83,35 @@ def settings_of(folder: Path | None) -> Settings:
     return load_settings(find_folder(folder or Path.cwd()))
 
 
+def moment(text: str | None) -> datetime | None:
+    """An hour given on the command line, with its zone, in the future."""
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no time; write it as 2026-11-25T09:00+08:00") from error
+    if at.tzinfo is None:
+        raise typer.BadParameter(f"{text!r} names no zone; write it as {text}+00:00, or with yours")
+    if at <= datetime.now(UTC):
+        raise typer.BadParameter(f"{text!r} is over")
+    return at.astimezone(UTC)
+
+
 def duration(text: str) -> timedelta:
     """A duration given on the command line."""
     try:
         return parse_duration(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def expression(text: str | None) -> Expression | None:
+    """An expression given on the command line."""
+    try:
+        return None if text is None else parse(text)
+    except NotUnderstoodError as error:
+        raise typer.BadParameter(f"--where, column {error.column}: {error}") from error
 
 
 def exit_with(code: int) -> None:

@@ -1,7 +1,8 @@
-"""Commands that tell how issues stand: status, report, audit."""
+"""Commands that tell how issues stand: status, report, why, audit."""
 
 import json
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,7 +18,8 @@ class ReportFormat(StrEnum):
 
 def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example: dispatcher status 29")(status)
-    app.command(epilog="Example: dispatcher report 29 --format tsv")(report)
+    app.command(epilog="Example: dispatcher report 29 --html report.html")(report)
+    app.command(epilog="Example: dispatcher why ann@example.org 29")(why)
     app.command(epilog="Example: dispatcher audit 29")(audit)
 
 
@@ -43,15 +45,38 @@ def report(
     context: typer.Context,
     issue: Annotated[str, typer.Argument(help="The issue: its number, or its folder.")],
     output: Annotated[ReportFormat, typer.Option("--format")] = ReportFormat.TEXT,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with plots instead.")] = None,
 ) -> None:
     """Show the outcome: by state, doubts first, then by domain and reason."""
     from dispatcher.desk import report as write  # noqa: PLC0415
     from dispatcher.recipes.accounts import reported  # noqa: PLC0415
 
-    with reported(settings_of(context.obj), issue) as (database, mailing):
+    settings = settings_of(context.obj)
+    with reported(settings, issue) as (database, mailing):
+        if html is not None:
+            from dispatcher.desk.report_page import report_page  # noqa: PLC0415
+
+            page = report_page(
+                database, mailing, newsletter=settings.name or settings.folder.name, timezone=settings.timezone
+            )
+            html.write_text(page, encoding="utf-8")
+            print(html)
+            return
         {ReportFormat.TEXT: write.as_text, ReportFormat.JSON: write.as_json, ReportFormat.TSV: write.as_tsv}[output](
             database, mailing
         )
+
+
+def why(
+    context: typer.Context,
+    address: Annotated[str, typer.Argument(help="The reader's address.")],
+    issue: Annotated[str, typer.Argument(help="The issue: its number, or its folder.")],
+) -> None:
+    """Tell why a reader did or did not get an issue."""
+    from dispatcher.recipes.accounts import why as explain  # noqa: PLC0415
+
+    for sentence in explain(settings_of(context.obj), address, issue):
+        print(sentence)
 
 
 def audit(

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from dispatcher.cli.frame import Version, command_group, duration, exit_with, run, settings_of
+from dispatcher.cli.frame import Version, command_group, duration, exit_with, expression, moment, run, settings_of
 
-app = command_group()
+app = command_group(add_completion=True)
 
 _EPILOG = "Example: send-issue 29 --staging, then send-issue 29. Run again, it goes on and mails nobody twice."
 
@@ -19,6 +19,10 @@ def send_issue(
     issue: Annotated[str, typer.Argument(help="The issue: its number, or its folder.")],
     folder: Annotated[Path | None, typer.Option("-C", metavar="DIR", help="The newsletter's folder.")] = None,
     list_name: Annotated[str | None, typer.Option("--list", metavar="NAME", help="To this list.")] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(metavar="EXPR", help="""Of the list only these: 'plan == "pro" and language == "zh"'."""),
+    ] = None,
     staging: Annotated[bool, typer.Option("--staging", help="To the staging list, anew each time.")] = False,
     test: Annotated[str | None, typer.Option("--test", metavar="ADDRESS", help="One copy to any address.")] = None,
     reader: Annotated[
@@ -30,6 +34,19 @@ def send_issue(
         str, typer.Option(metavar="TIME", help="How long to try deferred readers and a lost relay: 0, 90s, 15m, 2h.")
     ] = "15m",
     skip_bad_rows: Annotated[bool, typer.Option("--skip-bad-rows", help="Go on without faulty CSV rows.")] = False,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Freeze it now, for a worker to send: 2026-11-25T09:00+08:00.")
+    ] = None,
+    new: Annotated[bool, typer.Option("--new", help="After completion: only who joined since.")] = False,
+    retry_refused: Annotated[
+        bool, typer.Option("--retry-refused", help="After completion: only whom a relay refused.")
+    ] = False,
+    refreeze: Annotated[
+        bool, typer.Option("--refreeze", help="After an edit in mid-issue: the others get the new text.")
+    ] = False,
+    force: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Passes the gate without staging; recorded.")
+    ] = None,
     _version: Version = False,
 ) -> None:
     """Send an issue: check, plan, confirm, send. Run again: resume, and mail nobody twice."""
@@ -38,11 +55,19 @@ def send_issue(
         raise typer.BadParameter(f"{' and '.join(modes)} do not go together")
     if staging and list_name:
         raise typer.BadParameter("--staging and --list do not go together")
+    if where and (staging or test):
+        raise typer.BadParameter("--where chooses readers of a list; it goes with neither --staging nor --test")
     if reader and not test:
         raise typer.BadParameter("--as needs --test")
     if test and list_name:
         raise typer.BadParameter("--test and --list do not go together; --as names the reader")
-    time = duration(patience)
+    only_live = [name for name, is_on in (("--at", at), ("--new", new), ("--retry-refused", retry_refused),
+                                          ("--refreeze", refreeze), ("--force", force)) if is_on]  # fmt: skip
+    if only_live and (staging or test):
+        raise typer.BadParameter(f"{only_live[0]} is for readers; it goes with neither --staging nor --test")
+    if at and (new or retry_refused or refreeze):
+        raise typer.BadParameter("--at is for an issue that has not begun")
+    time, meant, hour = duration(patience), expression(where), moment(at)
 
     from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415  --help answers without the database
 
@@ -58,9 +83,16 @@ def send_issue(
         order = Order(
             issue=issue,
             list_name="staging" if staging else list_name,
+            where=meant,
             is_confirmed=yes,
             patience=time,
+            where_text=where,
             skip_bad_rows=skip_bad_rows,
+            only_new=new,
+            only_refused=retry_refused,
+            refreezes=refreeze,
+            at=hour,
+            force=force,
             command=shlex.join(["send-issue", *sys.argv[1:]]),
         )
         if dry_run:

@@ -1,4 +1,4 @@
-"""The commands on readers: dispatcher subscribers import, export, add, list, show, unsubscribe."""
+"""The commands on lists: dispatcher subscribers import, undo, export, list, stats."""
 
 import json
 import sys
@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dispatcher.cli.frame import Format, command_group, exit_with, settings_of
+from dispatcher.cli import people
+from dispatcher.cli.frame import Format, command_group, exit_with, expression, settings_of
 
 app = command_group(
     no_args_is_help=True, help="Readers and their lists.", epilog="Example: dispatcher subscribers list"
@@ -16,122 +17,144 @@ app = command_group(
 ListName = Annotated[str, typer.Option("--list", metavar="NAME", help="The list.")]
 
 
-@app.command(name="import", epilog="Example: dispatcher subscribers import readers.csv --list weekly")
+@app.command(name="import", epilog="Example: dispatcher subscribers import readers.csv --list weekly --plan")
 def import_(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A CSV file with a column email.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="A CSV file with a column email, or another program's export as it is."),
+    ],
     list_name: ListName,
+    plan: Annotated[bool, typer.Option("--plan", help="Only show what would change.")] = False,
 ) -> None:
     """Add and correct readers from a file; who left stays away. Bad rows are listed, the others stored."""
     from dispatcher.audience.lists import import_file  # noqa: PLC0415
+    from dispatcher.desk.imports import as_text  # noqa: PLC0415
     from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
 
     settings = settings_of(context.obj)
     with open_newsletter(settings) as newsletter:
-        imported = import_file(newsletter.database, settings.folder, file, list_name)
+        imported = import_file(
+            newsletter.database, newsletter.keyring, settings.folder, file, list_name, only_plan=plan
+        )
     changes = imported.changes
     for fault in (*(changes.duplicates if changes else ()), *imported.faults):
         print(fault, file=sys.stderr)
     if changes:
-        print(
-            f"{list_name}: {changes.read:,} rows read, {changes.joined:,} joined, {changes.changed:,} changed, "
-            f"{changes.vanished:,} no longer in the file, {changes.stayed_away:,} left earlier and stay away"
-        )
+        print(as_text(list_name, changes, dialect=imported.dialect, only_plan=plan))
     exit_with(65 if imported.faults else 0)
 
 
-@app.command(epilog="Example: dispatcher subscribers export --list weekly --out weekly.csv")
+@app.command(epilog="Example: dispatcher subscribers undo --list weekly")
+def undo(
+    context: typer.Context,
+    list_name: Annotated[
+        str | None, typer.Option("--list", metavar="NAME", help="The last import of this list; by default of all.")
+    ] = None,
+) -> None:
+    """Take the last import back. Who has left or confirmed since stays as he is, and so do suppressions."""
+    from dispatcher.errors import NotFound  # noqa: PLC0415
+    from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
+    from dispatcher.storage.intakes import undo as take_back  # noqa: PLC0415
+
+    with open_newsletter(settings_of(context.obj)) as newsletter:
+        undone = take_back(newsletter.database, list_name)
+    if undone is None:
+        raise NotFound("there is no import to take back, or the last one has been taken back already")
+    print(
+        f"{undone.list_name}: took back {undone.path} of {undone.at:%Y-%m-%d %H:%M} UTC: {undone.removed:,} no longer "
+        f"on the list, {undone.returned:,} back on it, {undone.corrected:,} as they were"
+    )
+
+
+@app.command(epilog="Example: dispatcher subscribers export --list weekly --where 'plan == \"pro\"' --out pro.csv")
 def export(
     context: typer.Context,
-    list_name: ListName,
+    list_name: Annotated[
+        str | None, typer.Option("--list", metavar="NAME", help="The active readers of a list.")
+    ] = None,
+    where: Annotated[str | None, typer.Option(metavar="EXPR", help="Only those whom the expression names.")] = None,
+    person: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Everything about one person, as JSON, to hand over to him.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="By default standard output.")] = None,
 ) -> None:
-    """Write a list's active readers as CSV, safe to open in a spreadsheet."""
-    from dispatcher.audience.export import export_list  # noqa: PLC0415
+    """Write a list's active readers as CSV, safe to open in a spreadsheet; or all that is known about one person."""
+    if (list_name is None) == (person is None):
+        raise typer.BadParameter("name a --list or a --person")
+    from dispatcher.audience.export import export_list, write_text  # noqa: PLC0415
     from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
 
     with open_newsletter(settings_of(context.obj)) as newsletter:
-        export_list(newsletter.database, list_name, out)
+        if person is None and list_name is not None:
+            export_list(newsletter.database, list_name, out, where=expression(where))
+        elif person is not None:
+            write_text(people.known_as_json(newsletter, person) + "\n", out)
 
 
-@app.command(epilog="Example: dispatcher subscribers add ann@example.org --list weekly --name Ann --set plan=pro")
-def add(
-    context: typer.Context,
-    address: Annotated[str, typer.Argument()],
-    list_name: ListName,
-    name: Annotated[str | None, typer.Option()] = None,
-    language: Annotated[str | None, typer.Option(metavar="TAG", help="A language tag such as zh-Hans.")] = None,
-    attributes: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="An attribute.")] = None,
-) -> None:
-    """Add one reader to a list, or correct what is known of him."""
-    pairs = [text.partition("=") for text in attributes or []]
-    if any(not key or not separator for key, separator, _ in pairs):
-        raise typer.BadParameter("--set needs NAME=VALUE")
-    from dispatcher.audience.lists import add_person  # noqa: PLC0415
-    from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
-
-    values = {key: value for key, _, value in pairs}
-    with open_newsletter(settings_of(context.obj)) as newsletter:
-        changes = add_person(newsletter.database, address, list_name, name=name, language=language, attributes=values)
-    print(f"{address}: {'added to' if changes.joined else 'is on'} {list_name}")
-
-
-@app.command(name="list", epilog="Example: dispatcher subscribers list --format json")
+@app.command(name="list", epilog="Example: dispatcher subscribers list --list weekly --where 'language == \"zh\"'")
 def list_(
     context: typer.Context,
     list_name: Annotated[str | None, typer.Option("--list", metavar="NAME", help="The people on this list.")] = None,
+    where: Annotated[
+        str | None, typer.Option(metavar="EXPR", help="With --list: only active readers whom the expression names.")
+    ] = None,
+    count: Annotated[bool, typer.Option("--count", help="With --list: only how many.")] = False,
     output: Annotated[Format, typer.Option("--format")] = Format.TEXT,
 ) -> None:
     """Show the lists and how many readers each has, or with --list everybody who is or was on one."""
-    from dispatcher.audience.lists import roll  # noqa: PLC0415
+    if (where or count) and list_name is None:
+        raise typer.BadParameter("--where and --count need --list")
+    from dispatcher.audience.people import roll  # noqa: PLC0415
     from dispatcher.desk.tables import print_table  # noqa: PLC0415
     from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
     from dispatcher.storage.subscribers import lists  # noqa: PLC0415
 
     with open_newsletter(settings_of(context.obj)) as newsletter:
         if list_name is not None:
-            rows = roll(newsletter.database, list_name)
+            rows = roll(newsletter.database, list_name, expression(where))
         else:
             rows = [
-                {"list": each.name, "active": each.active, "unsubscribed": each.unsubscribed, "removed": each.removed}
+                {
+                    "list": each.name,
+                    "active": each.active,
+                    "paused": each.paused,
+                    "unsubscribed": each.unsubscribed,
+                    "removed": each.removed,
+                    "suspended": each.suspended,
+                }
                 for each in lists(newsletter.database)
             ]
-    if output is Format.JSON:
+    if count:
+        print(sum(row["state"] == "active" for row in rows))
+    elif output is Format.JSON:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
     elif rows:
         print_table(list(rows[0]), [["" if value is None else str(value) for value in row.values()] for row in rows])
     else:
-        print("nobody yet" if list_name else "no lists yet; make one with subscribers/NAME.csv")
+        print("nobody" if list_name else "no lists yet; make one with subscribers/NAME.csv")
 
 
-@app.command(epilog="Example: dispatcher subscribers show ann@example.org")
-def show(
+@app.command(epilog="Example: dispatcher subscribers stats --html growth.html")
+def stats(
     context: typer.Context,
-    address: Annotated[str, typer.Argument()],
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with plots.")] = None,
     output: Annotated[Format, typer.Option("--format")] = Format.TEXT,
 ) -> None:
-    """Show everything known about one reader, with history."""
-    from dispatcher.audience.lists import find_person  # noqa: PLC0415
-    from dispatcher.desk.person import as_plain, as_text  # noqa: PLC0415
+    """Count readers by list and state, language and domain, and who came and went each month."""
+    from dispatcher.desk.statistics import as_page, as_plain, as_text, collect  # noqa: PLC0415
     from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
 
-    with open_newsletter(settings_of(context.obj)) as newsletter:
-        person = find_person(newsletter.database, address)
-    print(json.dumps(as_plain(person), indent=2, ensure_ascii=False) if output is Format.JSON else as_text(person))
+    settings = settings_of(context.obj)
+    with open_newsletter(settings) as newsletter:
+        figures = collect(newsletter.database)
+    if html is not None:
+        html.write_text(as_page(figures, newsletter=settings.name or settings.folder.name), encoding="utf-8")
+        print(html)
+    elif output is Format.JSON:
+        print(json.dumps(as_plain(figures), indent=2, ensure_ascii=False))
+    else:
+        print(as_text(figures))
 
 
-@app.command(epilog="Example: dispatcher subscribers unsubscribe ann@example.org --list weekly")
-def unsubscribe(
-    context: typer.Context,
-    address: Annotated[str, typer.Argument()],
-    list_name: Annotated[
-        str | None, typer.Option("--list", metavar="NAME", help="From this list; by default from all.")
-    ] = None,
-) -> None:
-    """Take a reader off; no file brings him back."""
-    from dispatcher.audience.lists import take_off  # noqa: PLC0415
-    from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
-
-    with open_newsletter(settings_of(context.obj)) as newsletter:
-        left = take_off(newsletter.database, address, list_name)
-    print(f"{address}: left {', '.join(left)}" if left else f"{address}: had left already")
+people.add_to(app)

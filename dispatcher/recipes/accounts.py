@@ -1,17 +1,20 @@
 """The recipes that account for what was sent: where issues stand, and which mailing a report speaks of."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from dispatcher.audience.people import find_person
 from dispatcher.config import Settings
-from dispatcher.content.source import find_issue, issue_folders, issue_number
+from dispatcher.content.source.issue import find_issue, issue_folders, issue_number
 from dispatcher.desk.screen import spoken_counts
+from dispatcher.desk.why import explanation
 from dispatcher.errors import NotFound
 from dispatcher.models import Kind
 from dispatcher.storage.database import Database, database_path, open_database
+from dispatcher.storage.history import story_of
 from dispatcher.storage.mailings import Mailing, reported_mailing
 from dispatcher.storage.reports import MailingSummary, summaries
 
@@ -80,6 +83,18 @@ def reported(settings: Settings, what: str) -> Iterator[tuple[Database, Mailing]
         yield database, mailing
     finally:
         database.close()
+
+
+def why(settings: Settings, address: str, what: str) -> list[str]:
+    """Why a reader did or did not get an issue, a sentence a line. Raises NotFound."""
+    number = issue_number(find_issue(settings.folder, what))
+    if not database_path(settings.database, settings.folder).exists():
+        raise NotFound(f"issue {number} has not been sent from here")
+    with closing(open_database(settings.database, settings.folder)) as database:
+        person = find_person(database, address)
+        mailing = reported_mailing(database, number)
+        row = story_of(database, mailing, person.id) if mailing else None
+        return list(explanation(person, mailing, row, issue=number, timezone=settings.timezone))
 
 
 def _label(kind: Kind) -> str:

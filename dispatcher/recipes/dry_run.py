@@ -7,17 +7,17 @@ from contextlib import closing
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
-from dispatcher.content.message import make_skeleton
+from dispatcher.content.message.build import make_skeleton
 from dispatcher.desk import screen
 from dispatcher.errors import Fault, InputWrong
 from dispatcher.models import Subscriber
 from dispatcher.recipes.editions import sample_message, say_weights, thaw_editions
-from dispatcher.recipes.newsletter import Newsletter, stays_here
+from dispatcher.recipes.newsletter import Newsletter
 from dispatcher.recipes.plan import Order, Plan, make_plan
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.readers import RESERVED_DOMAIN, is_reserved, readers
 from dispatcher.storage.reports import observed_rate
-from dispatcher.storage.subscribers import everybody
+from dispatcher.storage.subscribers import everybody, members
 
 _PAGE = 1000
 
@@ -46,10 +46,10 @@ def dry_run(newsletter: Newsletter, order: Order) -> None:
 
 def _planned(newsletter: Newsletter, plan: Plan) -> Iterator[tuple[str, Subscriber]]:
     """Every reader of a plan with the edition he gets: those to be added, and those left of an earlier run."""
-    skips_reserved = not stays_here(newsletter.relay)
+    skips_reserved = not newsletter.stays_here
     for language, spoken in plan.spoken.items():
         after = 0
-        while page := readers(newsletter.database, plan.list_name, spoken, after=after, limit=_PAGE):
+        while page := readers(newsletter.database, plan.list_name, spoken, plan.where, after=after, limit=_PAGE):
             after = page[-1].id
             for reader in page:
                 if not (skips_reserved and is_reserved(reader.email.rpartition("@")[2])):
@@ -88,9 +88,12 @@ def _say_plan(newsletter: Newsletter, plan: Plan, built: Counter[str], octets: i
 
 def _skipped(newsletter: Newsletter, plan: Plan) -> Iterator[tuple[str, str]]:
     """Who of the list gets nothing, and why."""
-    skips_reserved = not stays_here(newsletter.relay)
+    skips_reserved = not newsletter.stays_here
+    meant = {row.email for row in members(newsletter.database, plan.list_name, plan.where)} if plan.where else set()
     for row in everybody(newsletter.database, plan.list_name):
         if row.state != "active":
             yield row.email, {"removed": "no longer in the file"}.get(row.state, row.state)
+        elif plan.where is not None and row.email not in meant:
+            yield row.email, "not whom --where or the issue's `only` names"
         elif skips_reserved and is_reserved(row.email.rpartition("@")[2]):
             yield row.email, RESERVED_DOMAIN

@@ -9,17 +9,19 @@ from pathlib import Path
 
 from dispatcher.audience.language import best_match
 from dispatcher.config import Settings
-from dispatcher.content.budget import MAX_BYTES, encoded_bytes, weigh
 from dispatcher.content.compose import compose
-from dispatcher.content.evaluate import reader_values
-from dispatcher.content.frozen import content_hash, freeze_edition, picture_names, thaw_edition
-from dispatcher.content.merge import Unfilled
-from dispatcher.content.message import Skeleton, build_message, make_skeleton
-from dispatcher.content.needs import attributes_used, culprit
-from dispatcher.content.source import Issue, find_issue, load_issue
-from dispatcher.content.theme import find_theme
+from dispatcher.content.drawing.theme import find_theme
+from dispatcher.content.message.budget import MAX_BYTES, encoded_bytes, weigh
+from dispatcher.content.message.build import Skeleton, build_message, make_skeleton
+from dispatcher.content.message.evaluate import reader_values
+from dispatcher.content.message.frozen import content_hash, freeze_edition, picture_names, thaw_edition
+from dispatcher.content.message.merge import Unfilled
+from dispatcher.content.message.needs import attributes_used, culprit
+from dispatcher.content.source.issue import Issue, find_issue, load_issue
+from dispatcher.content.source.translations import drift
 from dispatcher.desk import screen
 from dispatcher.errors import Fault, InputWrong
+from dispatcher.expressions import Expression
 from dispatcher.models import Edition, Field, Subscriber
 from dispatcher.recipes.newsletter import letterhead, sample_copy
 from dispatcher.storage.database import Database
@@ -34,6 +36,7 @@ class Editions:
     number: int
     default_language: str
     by_language: Mapping[str, Edition]
+    warnings: tuple[Fault, ...] = ()  # of the issue's files
 
     def language_for(self, wanted: str | None) -> str:
         return best_match(wanted, list(self.by_language), self.default_language)
@@ -58,6 +61,7 @@ def load_named(settings: Settings, what: str) -> Issue:
 def compose_editions(issue: Issue, settings: Settings, *, label_missing: bool = False) -> Editions:
     """Renders every language of the issue. Raises InputWrong with the faults of all of them."""
     made: dict[str, Edition] = {}
+    warnings = _drift(issue, settings.folder)
     faults: list[Fault] = []
     for language, draft in issue.drafts.items():
         try:
@@ -68,13 +72,15 @@ def compose_editions(issue: Issue, settings: Settings, *, label_missing: bool = 
                 theme=find_theme(draft.theme or settings.theme, settings.folder),
                 letterhead=letterhead(settings),
                 label_missing=label_missing,
+                warnings=warnings,
             )
             make_skeleton(made[language])
         except InputWrong as error:
             faults += error.faults
     if faults:
         raise InputWrong(list(dict.fromkeys(faults)))
-    return Editions(number=issue.number, default_language=next(iter(made)), by_language=made)
+    once = tuple(dict.fromkeys(warnings))
+    return Editions(number=issue.number, default_language=next(iter(made)), by_language=made, warnings=once)
 
 
 def thaw_editions(database: Database, mailing_id: int) -> tuple[Editions, dict[int, str]]:
@@ -95,6 +101,7 @@ def check_fields(
     editions: Editions,
     list_name: str,
     languages: Mapping[str, Sequence[str | None]],
+    where: Expression | None = None,
 ) -> None:
     """Merges one reader for each combination of what an edition looks at; raises InputWrong if a field is missing.
 
@@ -106,7 +113,7 @@ def check_fields(
         skeleton = make_skeleton(edition)
         unfilled: Counter[Unfilled] = Counter()
         examples: dict[Unfilled, Subscriber] = {}
-        for reader, people in representatives(database, list_name, spoken, attributes_used(edition)):
+        for reader, people in representatives(database, list_name, spoken, attributes_used(edition), where):
             if (problem := _trial(settings, skeleton, reader)) is not None:
                 unfilled[problem] += people
                 examples.setdefault(problem, reader)
@@ -135,6 +142,17 @@ def say_weights(editions: Editions) -> None:
             f"{language}: {weight.total:,} bytes of HTML, {encoded_bytes(edition.html):,} as it travels; "
             f"Gmail shows {MAX_BYTES:,}{advice}"
         )
+        if sizes := sorted(len(picture.content) for picture in edition.pictures):
+            screen.note(
+                f"{language}: {len(sizes)} {'picture' if len(sizes) == 1 else 'pictures'} of {sum(sizes):,} bytes, "
+                f"the heaviest {sizes[-1]:,}"
+            )
+
+
+def say_warnings(editions: Editions) -> None:
+    """What need not stop a send."""
+    for fault in editions.warnings:
+        screen.note(f"warning: {fault}")
 
 
 def source_hashes(folder: Path, root: Path) -> dict[str, str]:
@@ -145,6 +163,13 @@ def source_hashes(folder: Path, root: Path) -> dict[str, str]:
         for path in sorted(files)
         if path.is_file() and path.name != "receipt.json" and not path.name.startswith(".")
     }
+
+
+def _drift(issue: Issue, root: Path) -> list[Fault]:
+    """Where translations have fallen behind issue.md."""
+    original, *translations = issue.drafts.values()
+    shown = {each: each.path.resolve().relative_to(root.resolve()).as_posix() for each in translations}
+    return [fault for each, path in shown.items() for fault in drift(original, each, path=path)]
 
 
 def _hash(path: Path) -> str:

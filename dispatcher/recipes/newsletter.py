@@ -5,15 +5,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
+from functools import lru_cache
 from urllib.parse import quote
 
+from dispatcher.audience.copies import messages_with
 from dispatcher.audience.lists import STAGING
-from dispatcher.config import Settings, is_loopback
-from dispatcher.content.message import Copy
+from dispatcher.config import Settings
+from dispatcher.content.message.build import Copy
 from dispatcher.content.personal import has_mark
-from dispatcher.delivery.relay import MaildirRelay, Relay, SmtpRelay, read_relay
+from dispatcher.delivery.relay import MaildirRelay, Relay
 from dispatcher.errors import SettingsWrong
 from dispatcher.models import Delivery, Kind, Letterhead, Subscriber
+from dispatcher.recipes.transport import leads_away, relays_of
 from dispatcher.storage.database import Database, open_database
 from dispatcher.tokens import (
     SAMPLE,
@@ -41,18 +44,28 @@ class Newsletter:
     settings: Settings
     database: Database
     keyring: Keyring
-    relay: Relay
+    relays: tuple[Relay, ...]  # one at least
+
+    @property
+    def relay(self) -> Relay:
+        """The first of its relays."""
+        return self.relays[0]
+
+    @property
+    def stays_here(self) -> bool:
+        """Whether mail handed to its relays cannot leave the machine by the hand-over itself."""
+        return not any(leads_away(relay) for relay in self.relays)
 
 
 @contextmanager
 def open_newsletter(settings: Settings) -> Iterator[Newsletter]:
     """Raises SettingsWrong, LedgerFailed."""
-    relay = read_relay(settings.relay, folder=settings.folder, password=settings.relay_password)
+    relays = relays_of(settings)
     secrets = load_secrets(settings.secrets, settings.folder / "dispatcher.key")
     database = open_database(settings.database, settings.folder)
     try:
         keyring = Keyring(secrets=secrets, instance=database.instance)
-        yield Newsletter(settings=settings, database=database, keyring=keyring, relay=relay)
+        yield Newsletter(settings=settings, database=database, keyring=keyring, relays=relays)
     finally:
         database.close()
 
@@ -80,7 +93,16 @@ def letterhead(settings: Settings) -> Letterhead:
         postal_address=settings.postal_address,
         base_url=base_url(settings),
         inline_pictures=settings.pictures == "inline",
+        utm=settings.utm,
     )
+
+
+def outbox_copies(newsletter: Newsletter, address: str) -> list[str]:
+    """Messages of the default relay that are addressed to somebody."""
+    relay = newsletter.relay
+    if not isinstance(relay, MaildirRelay):
+        return []
+    return [str(path) for path in messages_with(relay.folder, address)]
 
 
 def kind_of(relay: Relay, list_name: str) -> Kind:
@@ -88,11 +110,6 @@ def kind_of(relay: Relay, list_name: str) -> Kind:
     if list_name == STAGING:
         return Kind.STAGING
     return Kind.MAILDIR if isinstance(relay, MaildirRelay) else Kind.LIVE
-
-
-def stays_here(relay: Relay) -> bool:
-    """Whether mail handed to this relay cannot leave the machine by the hand-over itself."""
-    return not isinstance(relay, SmtpRelay) or is_loopback(relay.host)
 
 
 def copy_for(
@@ -154,6 +171,12 @@ def sample_return_path(settings: Settings) -> str:
 
 def _mailto(settings: Settings, token: str) -> str:
     if settings.bounce_address is not None:
-        return f"mailto:{quote(settings.bounce_address.replace('{token}', token), safe='@+')}?subject=unsubscribe"
+        before, after = settings.bounce_address.split("{token}")
+        return f"mailto:{_in_mailto(before)}{token}{_in_mailto(after)}?subject=unsubscribe"
     _, address = parseaddr(settings.reply_to or settings.sender or _UNSET_SENDER)
-    return f"mailto:{quote(address, safe='@+')}?subject=unsubscribe%20{token}"
+    return f"mailto:{_in_mailto(address)}?subject=unsubscribe%20{token}"
+
+
+@lru_cache(maxsize=64)
+def _in_mailto(text: str) -> str:
+    return quote(text, safe="@+")

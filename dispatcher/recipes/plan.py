@@ -1,27 +1,34 @@
-"""Plans a send: which mailing, which editions, which readers; checked, and confirmed by the editor."""
+"""Plans a send: which mailing, which editions, which readers; with everything checked."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from dispatcher.audience.lists import STAGING, bring_up_to_date
 from dispatcher.config import Settings, require_live
-from dispatcher.content.source import Issue, find_issue, issue_number, load_issue
-from dispatcher.delivery.relay import MaildirRelay, Security, SmtpRelay
+from dispatcher.content.source.issue import Issue, find_issue, issue_number, load_issue
 from dispatcher.desk import screen
 from dispatcher.desk.picture_check import unreachable_pictures
 from dispatcher.desk.receipt import require_known
 from dispatcher.errors import Fault, InputWrong, NotPermitted
+from dispatcher.expressions import And, Expression
 from dispatcher.models import Kind, State
-from dispatcher.recipes.editions import Editions, check_fields, compose_editions, source_hashes, thaw_editions
-from dispatcher.recipes.newsletter import Newsletter, base_url, kind_of, sender_address, stays_here
+from dispatcher.recipes.editions import (
+    Editions,
+    check_fields,
+    compose_editions,
+    say_warnings,
+    source_hashes,
+    thaw_editions,
+)
+from dispatcher.recipes.newsletter import Newsletter, base_url, kind_of, sender_address
+from dispatcher.storage.control import languages_left, queue_refused, refreeze
 from dispatcher.storage.keys import remember_key, require_keys
 from dispatcher.storage.mailings import Audience, Freeze, Mailing, enqueue, find_mailing, freeze, lists_of
 from dispatcher.storage.readers import languages_of, members_without_row, reserved_members
-from dispatcher.storage.reports import count_states, observed_rate
+from dispatcher.storage.reports import count_states
 
-_GUESSED_RATE = 10.0  # messages a second, until this newsletter has sent something over a relay
 _TO_GO = (State.QUEUED, State.DEFERRED, State.SENDING)
 
 
@@ -31,9 +38,18 @@ class Order:
 
     issue: str
     list_name: str | None = None  # None: the issue's own, or the newsletter's
+    where: Expression | None = None  # of the list only those whom it names
     is_confirmed: bool = False
     patience: timedelta = timedelta(minutes=15)
     skip_bad_rows: bool = False
+    where_text: str | None = None  # as it was typed
+    only_new: bool = False  # after completion: who joined the list since
+    only_refused: bool = False  # after completion
+    refreezes: bool = False  # in mid-issue: the rest get the files as they are now
+    at: datetime | None = None  # a worker is to send it then
+    force: str | None = None  # why the gate may be passed
+    is_workers: bool = False  # a worker goes on with it, or begins what was scheduled
+    on_interrupt: Callable[[], None] = lambda: None  # told of SIGINT and SIGTERM
     command: str = ""  # as it was typed: what to run again
 
 
@@ -56,10 +72,13 @@ class Plan:
     to_add: int
     left: int  # of an earlier run
     reserved: int  # addresses where nobody has mail
+    where: Expression | None = None  # whom of the list, as the issue and the editor say together
+    refused: int = 0  # to be tried again
+    refreezes: bool = False  # those left get these editions
 
     @property
     def to_mail(self) -> int:
-        return self.to_add + self.left
+        return self.to_add + self.left + self.refused
 
 
 def make_plan(newsletter: Newsletter, order: Order) -> Plan:
@@ -71,7 +90,7 @@ def make_plan(newsletter: Newsletter, order: Order) -> Plan:
     folder = find_issue(settings.folder, order.issue)
     number = issue_number(folder)
     issue = _loaded(settings, folder)
-    own_list = issue.list_name if isinstance(issue, Issue) else None
+    own_list, own_only = (issue.list_name, issue.only) if isinstance(issue, Issue) else (None, None)
     list_name = order.list_name or own_list or settings.list
     kind = kind_of(newsletter.relay, list_name)
     if kind is Kind.LIVE:
@@ -83,20 +102,30 @@ def make_plan(newsletter: Newsletter, order: Order) -> Plan:
         ledger = f"{database.instance}/{earlier.id}" if earlier else ""
         require_known(folder / "receipt.json", issue=number, ledger=ledger, sent=sent)
     left = _left(newsletter, earlier)
-    is_frozen = earlier is not None and earlier.handed_over_at is not None
+    is_frozen = earlier is not None and (earlier.handed_over_at is not None or order.is_workers)
+    _require_completion(order, earlier if is_frozen else None, left)
+    if earlier is not None and order.refreezes:
+        if isinstance(issue, InputWrong):
+            raise issue
+        return _refrozen(newsletter, earlier, folder, list_name, left, compose_editions(issue, settings))
     if earlier is not None and is_frozen and (left or kind is Kind.LIVE):
-        return _going_on(newsletter, order, earlier, folder, list_name, left)
+        return _going_on(newsletter, order, earlier, folder, list_name, left, own_only)
     if isinstance(issue, InputWrong):
         raise issue
     editions = compose_editions(issue, settings)
+    say_warnings(editions)
+    from dispatcher.recipes.check import stop_at_errors  # noqa: PLC0415  who goes on with frozen editions needs none
+
+    stop_at_errors(settings, issue, editions.by_language)
     if earlier is not None and is_frozen:
         if editions.content_hash == earlier.content_hash:
-            return _going_on(newsletter, order, earlier, folder, list_name, left)
+            return _going_on(newsletter, order, earlier, folder, list_name, left, own_only)
         earlier = None  # the trial is over, and the issue is another one now
-    spoken = _bring_up_to_date(newsletter, order, editions, list_name)
-    wanted = languages_of(database, list_name)
+    where = _meant(order, own_only, list_name)
+    spoken = _bring_up_to_date(newsletter, order, editions, list_name, where)
+    wanted = languages_of(database, list_name, where)
     people = {edition: sum(wanted[each] for each in speak) for edition, speak in spoken.items()}
-    reserved = 0 if stays_here(newsletter.relay) else reserved_members(database, list_name)
+    reserved = 0 if newsletter.stays_here else reserved_members(database, list_name, where)
     if sum(people.values()) > reserved:
         _check_pictures(newsletter, kind, editions)
     return Plan(
@@ -112,43 +141,24 @@ def make_plan(newsletter: Newsletter, order: Order) -> Plan:
         to_add=sum(people.values()) - reserved,
         left=0,
         reserved=reserved,
+        where=where,
     )
 
 
-def confirm(newsletter: Newsletter, order: Order, plan: Plan) -> None:
-    """Says what is about to happen; a live send needs the editor's word. Raises NotPermitted without it."""
-    _warn_of_plaintext(newsletter)
-    if plan.goes_on and plan.earlier is not None:
-        for path in _changed(plan.earlier, plan.folder, newsletter.settings.folder):
-            screen.note(f"{path} has changed since issue {plan.number} was frozen; readers get it as it was frozen")
-    if not plan.to_mail:
-        return
-    label = {Kind.LIVE: "", Kind.MAILDIR: "trial: ", Kind.STAGING: "staging: "}[plan.kind]
-    by_edition = ", ".join(f"{count:,} {edition}" for edition, count in plan.people.items() if count)
-    detail = f" ({by_edition})" if by_edition else ""
-    who = f"{screen.spoken_readers(plan.to_mail)} of {plan.list_name}"
-    screen.say(f"{label}issue {plan.number} to {who}{detail} {_over(newsletter, plan.to_mail)}")
-    if plan.reserved:
-        screen.say(f"skipped: {plan.reserved:,} with an address in a reserved domain")
-    if plan.kind is not Kind.LIVE or order.is_confirmed:
-        return
-    if not screen.is_attended():
-        raise NotPermitted("not confirmed: there is no terminal to ask at; add --yes")
-    if not screen.confirm(f"type the number of readers ({plan.to_mail}) to send: ", str(plan.to_mail)):
-        raise NotPermitted("not confirmed: nobody was mailed")
-
-
-def store_plan(newsletter: Newsletter, plan: Plan) -> Mailing:
+def store_plan(newsletter: Newsletter, plan: Plan, *, with_readers: bool = True) -> Mailing:
     """Step 4: freezes the editions and enqueues the readers, or adds those of a further list to what was frozen."""
     audience = Audience(
         list_name=plan.list_name,
-        spoken=plan.spoken,
-        skip_reserved=not stays_here(newsletter.relay),
+        spoken=plan.spoken if with_readers else {},
+        where=plan.where,
+        skip_reserved=not newsletter.stays_here,
         is_staging=plan.kind is Kind.STAGING,
     )
-    if plan.goes_on and plan.earlier is not None:
+    if plan.goes_on and plan.earlier is not None and not plan.refreezes:
         if plan.spoken:
             enqueue(newsletter.database, plan.earlier.id, audience)
+        if plan.refused:
+            queue_refused(newsletter.database, plan.earlier.id)
         return plan.earlier
     remember_key(newsletter.database, newsletter.keyring.secrets[0])
     frozen = Freeze(
@@ -160,19 +170,33 @@ def store_plan(newsletter: Newsletter, plan: Plan) -> Mailing:
         editions=plan.editions.frozen,
         pictures=[picture for edition in plan.editions.by_language.values() for picture in edition.pictures],
     )
+    if plan.refreezes and plan.earlier is not None:
+        refreeze(newsletter.database, plan.earlier.id, frozen, plan.spoken)
+        return replace(plan.earlier, content_hash=frozen.content_hash, sources=frozen.sources)
     return freeze(newsletter.database, frozen, audience, replace=plan.earlier.id if plan.earlier else None)
 
 
-def _going_on(newsletter: Newsletter, order: Order, mailing: Mailing, folder: Path, list_name: str, left: int) -> Plan:
+def _going_on(
+    newsletter: Newsletter,
+    order: Order,
+    mailing: Mailing,
+    folder: Path,
+    list_name: str,
+    left: int,
+    own_only: Expression | None,
+) -> Plan:
     """An earlier mailing as it was frozen; a further list adds those who have no row yet."""
     database = newsletter.database
     editions, _ = thaw_editions(database, mailing.id)
     spoken: Mapping[str, Sequence[str | None]] = {}
     to_add = 0
-    if list_name not in lists_of(database, mailing.id):
-        spoken = _bring_up_to_date(newsletter, order, editions, list_name)
-        skip_reserved = not stays_here(newsletter.relay)
-        to_add = members_without_row(database, mailing.id, list_name, skip_reserved=skip_reserved)
+    where = _meant(order, own_only, list_name)
+    counts = count_states(database, mailing.id)
+    has_list = list_name in lists_of(database, mailing.id)
+    if not has_list or order.only_new or (order.is_workers and mailing.handed_over_at is None):
+        spoken = _bring_up_to_date(newsletter, order, editions, list_name, where)
+        skip_reserved = not newsletter.stays_here
+        to_add = members_without_row(database, mailing.id, list_name, where, skip_reserved=skip_reserved)
     return Plan(
         number=mailing.issue,
         folder=folder,
@@ -186,7 +210,51 @@ def _going_on(newsletter: Newsletter, order: Order, mailing: Mailing, folder: Pa
         to_add=to_add,
         left=left,
         reserved=0,
+        where=where,
+        refused=counts[State.REFUSED] if order.only_refused else 0,
     )
+
+
+def _refrozen(
+    newsletter: Newsletter, mailing: Mailing, folder: Path, list_name: str, left: int, editions: Editions
+) -> Plan:
+    """An earlier mailing of which those who are left get the files as they are now."""
+    say_warnings(editions)
+    spoken: dict[str, list[str | None]] = {edition: [] for edition in editions.by_language}
+    people = dict.fromkeys(spoken, 0)
+    for language, count in languages_left(newsletter.database, mailing.id).items():
+        spoken[editions.language_for(language)].append(language)
+        people[editions.language_for(language)] += count
+    wanted = {edition: languages for edition, languages in spoken.items() if languages}
+    check_fields(newsletter.database, newsletter.settings, editions, list_name, wanted)
+    return Plan(
+        number=mailing.issue,
+        folder=folder,
+        kind=mailing.kind,
+        list_name=list_name,
+        editions=editions,
+        earlier=mailing,
+        goes_on=True,
+        spoken=wanted,
+        people=people,
+        to_add=0,
+        left=left,
+        reserved=0,
+        refreezes=True,
+    )
+
+
+def _require_completion(order: Order, begun: Mailing | None, left: int) -> None:
+    """`--new` and `--retry-refused` are for a mailing that has ended, `--refreeze` for one that has not."""
+    for option, is_given in (("--new", order.only_new), ("--retry-refused", order.only_refused)):
+        if is_given and (begun is None or left):
+            raise NotPermitted(
+                f"{option} is for an issue that has been sent to its end; run first: send-issue {order.issue}"
+            )
+    if order.refreezes and (begun is None or not left):
+        raise NotPermitted("--refreeze is for an issue that is being sent, with readers still to be mailed")
+    if order.at is not None and begun is not None:
+        raise NotPermitted("--at is for an issue that has not begun; this one goes on with: send-issue")
 
 
 def _loaded(settings: Settings, folder: Path) -> Issue | InputWrong:
@@ -197,53 +265,51 @@ def _loaded(settings: Settings, folder: Path) -> Issue | InputWrong:
         return error
 
 
+def _meant(order: Order, own_only: Expression | None, list_name: str) -> Expression | None:
+    """Whom of a list the issue and the editor mean together; on staging, whose readers see everything, all."""
+    given = [each for each in (own_only, order.where) if each is not None]
+    if not given or list_name == STAGING:
+        return None
+    return given[0] if len(given) == 1 else And(parts=tuple(given))
+
+
 def _bring_up_to_date(
-    newsletter: Newsletter, order: Order, editions: Editions, list_name: str
+    newsletter: Newsletter, order: Order, editions: Editions, list_name: str, where: Expression | None
 ) -> dict[str, Sequence[str | None]]:
     """Reads the list's file if it is new, and checks that its readers' fields fill their editions."""
     settings, database = newsletter.settings, newsletter.database
-    imported = bring_up_to_date(database, settings.folder, list_name, skip_bad_rows=order.skip_bad_rows)
+    imported = bring_up_to_date(
+        database, newsletter.keyring, settings.folder, list_name, skip_bad_rows=order.skip_bad_rows
+    )
     for fault in (*imported.faults, *(imported.changes.duplicates if imported.changes else ())):
         screen.note(str(fault))
     spoken: dict[str, list[str | None]] = {edition: [] for edition in editions.by_language}
-    for language in languages_of(database, list_name):
+    for language in languages_of(database, list_name, where):
         # On staging, who names no language sees every edition.
         gets_all = language is None and list_name == STAGING
         for edition in editions.by_language if gets_all else [editions.language_for(language)]:
             spoken[edition].append(language)
     spoken = {edition: languages for edition, languages in spoken.items() if languages}
     if not spoken:
-        path = f"subscribers/{list_name}.csv"
-        raise InputWrong([Fault(path=path, message=f"nobody is on {list_name}", remedy="add readers to it")])
-    check_fields(database, settings, editions, list_name, spoken)
+        raise InputWrong([_nobody(list_name, where)])
+    check_fields(database, settings, editions, list_name, spoken, where)
     return dict(spoken)
 
 
+def _nobody(list_name: str, where: Expression | None) -> Fault:
+    path = f"subscribers/{list_name}.csv"
+    if where is None:
+        return Fault(path=path, message=f"nobody is on {list_name}", remedy="add readers to it")
+    remedy = f"see who is: dispatcher subscribers list --list {list_name} --where '…'"
+    return Fault(path=path, message=f"nobody on {list_name} is whom --where or the issue's `only` names", remedy=remedy)
+
+
 def _check_pictures(newsletter: Newsletter, kind: Kind, editions: Editions) -> None:
-    if kind is not Kind.LIVE or stays_here(newsletter.relay) or newsletter.settings.pictures == "inline":
+    if kind is not Kind.LIVE or newsletter.stays_here or newsletter.settings.pictures == "inline":
         return
     pictures = {picture.name: picture for each in editions.by_language.values() for picture in each.pictures}
     if faults := unreachable_pictures(base_url(newsletter.settings), pictures.values()):
         raise InputWrong(faults)
-
-
-def _over(newsletter: Newsletter, people: int) -> str:
-    if isinstance(newsletter.relay, MaildirRelay):
-        return f"into {newsletter.relay.folder.name}"
-    rate = observed_rate(newsletter.database)
-    time = screen.spoken_time(people / (rate or _GUESSED_RATE)) + ("" if rate else ", a guess")
-    return f"over {newsletter.relay}, about {time}"
-
-
-def _warn_of_plaintext(newsletter: Newsletter) -> None:
-    relay = newsletter.relay
-    if isinstance(relay, SmtpRelay) and relay.security is Security.NONE and not stays_here(relay):
-        screen.note(f"warning: {relay} gets every message in plaintext, which others on the way can read and change")
-
-
-def _changed(mailing: Mailing, folder: Path, root: Path) -> list[str]:
-    present = source_hashes(folder, root)
-    return sorted(path for path in {*mailing.sources, *present} if mailing.sources.get(path) != present.get(path))
 
 
 def _left(newsletter: Newsletter, mailing: Mailing | None) -> int:

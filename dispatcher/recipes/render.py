@@ -3,12 +3,17 @@
 from pathlib import Path
 
 from dispatcher.config import Settings
-from dispatcher.content.merge import Unfilled
-from dispatcher.content.message import make_skeleton, merged_html, merged_text, neutral_reader
-from dispatcher.content.pictures import place_pictures
-from dispatcher.desk import screen
+from dispatcher.content.message.build import make_skeleton, merged_html, merged_text, neutral_reader
+from dispatcher.content.message.merge import Unfilled
 from dispatcher.errors import Fault, InputWrong
-from dispatcher.recipes.editions import compose_editions, load_named, manifest, sample_message, say_weights
+from dispatcher.recipes.editions import (
+    compose_editions,
+    load_named,
+    manifest,
+    sample_message,
+    say_warnings,
+    say_weights,
+)
 from dispatcher.recipes.newsletter import sample_copy
 
 
@@ -18,11 +23,8 @@ def render(settings: Settings, what: str, out: Path) -> list[Path]:
     The same files give the same bytes on any machine. Returns what was written.
     """
     issue = load_named(settings, what)
-    for fault in (
-        fault for draft in issue.drafts.values() for fault in place_pictures(draft.document, issue.folder)[1]
-    ):
-        screen.note(str(fault))
     editions = compose_editions(issue, settings, label_missing=True)
+    say_warnings(editions)
     written: dict[Path, bytes] = {}
     for language, edition in editions.by_language.items():
         skeleton = make_skeleton(edition)

@@ -1,63 +1,106 @@
 """The recipe of `send-issue 29`: from the issue's folder to the relay, top to bottom."""
 
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from dispatcher.content.merge import Unfilled
-from dispatcher.content.message import build_message, make_skeleton
-from dispatcher.delivery.engine import Build, Terms
+from dispatcher.config import parse_duration
+from dispatcher.content.message.build import build_pieces, make_skeleton
+from dispatcher.content.message.merge import Unfilled
+from dispatcher.delivery.dkim import Signature, signing
 from dispatcher.delivery.line import Parcel
 from dispatcher.delivery.recovery import recover
 from dispatcher.delivery.relay import MaildirRelay
 from dispatcher.delivery.run import run
+from dispatcher.delivery.terms import Build, Terms
 from dispatcher.desk import screen
 from dispatcher.desk.receipt import Receipt, write_receipt
-from dispatcher.errors import DispatcherError
+from dispatcher.errors import DispatcherError, Unfinished
 from dispatcher.models import Delivery, Kind, State
+from dispatcher.recipes.confirm import confirm, pass_gate
 from dispatcher.recipes.editions import thaw_editions
-from dispatcher.recipes.newsletter import Newsletter, copy_for, return_path, stays_here
-from dispatcher.recipes.plan import Order, Plan, confirm, make_plan, store_plan
+from dispatcher.recipes.newsletter import Newsletter, copy_for, return_path
+from dispatcher.recipes.pausing import resume
+from dispatcher.recipes.plan import Order, Plan, make_plan, store_plan
+from dispatcher.recipes.refusals import settle_refusals
+from dispatcher.recipes.transport import pacing_of, signatures_for
+from dispatcher.storage.control import (
+    ask_to_stop,
+    forget_schedule,
+    forget_stop,
+    is_stopped,
+    note_force,
+    schedule,
+)
 from dispatcher.storage.database import now
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.lock import run_lock
 from dispatcher.storage.mailings import Mailing, editions_of, find_mailing, lists_of
+from dispatcher.storage.pauses import paused_because
 from dispatcher.storage.readers import RESERVED_DOMAIN, is_reserved
 from dispatcher.storage.reports import count_states, doubtful_addresses
 
 _DUE_OR_NOT = timedelta(days=36_500)
 _UNFINISHED, _IN_DOUBT = 75, 76
+_BETWEEN_LOOKS = 0.5  # seconds in which a stop is noticed
 
 
 def send_issue(newsletter: Newsletter, order: Order) -> int:
     """Sends an issue, or goes on with it. Returns 0, 75 or 76; every other exit code is raised."""
+    signatures = signatures_for(newsletter.relay, newsletter.settings)
     with run_lock(newsletter.database.path):
         plan = make_plan(newsletter, order)
+        pass_gate(newsletter, order, plan)
         confirm(newsletter, order, plan)
-        mailing = store_plan(newsletter, plan)
+        mailing = store_plan(newsletter, plan, with_readers=order.at is None)
+        if order.force is not None:
+            note_force(newsletter.database, mailing.id, order.force)
+        if order.at is not None:
+            return _schedule(newsletter, order, plan, mailing)
+        forget_schedule(newsletter.database, mailing.id)
+        forget_stop(newsletter.database, mailing.id)
+        if plan.kind is Kind.LIVE and plan.to_mail and not order.is_workers:
+            _grant_grace(newsletter, mailing)
         receipt = plan.folder / "receipt.json"
         ledger = Ledger(
             newsletter.database, mailing, on_handing_over=lambda: _keep_receipt(newsletter, mailing, receipt)
         )
         try:
-            return _hand_over(newsletter, order, plan, ledger)
+            return _hand_over(newsletter, order, plan, ledger, signatures)
         finally:
             ledger.close()
 
 
-def _hand_over(newsletter: Newsletter, order: Order, plan: Plan, ledger: Ledger) -> int:
+def _hand_over(
+    newsletter: Newsletter, order: Order, plan: Plan, ledger: Ledger, signatures: Sequence[Signature]
+) -> int:
     """Steps 5 and 6: sends what is queued, keeps the receipt, and says how it went."""
     mailing = ledger.mailing
-    recover(ledger, newsletter.relay)
-    ledger.requeue_deferred(now() + _DUE_OR_NOT)
+    recorder = newsletter.settings.folder / f"dispatcher.db-flight-{mailing.id}"
+    recover(ledger, newsletter.relay, recorder)
+    resume(newsletter.database, mailing.id)
+    ledger.requeue_deferred(now() if order.is_workers else now() + _DUE_OR_NOT)
     queued = ledger.counts()[State.QUEUED]
     failure: DispatcherError | None = None
     if queued:
-        terms = Terms(patience=order.patience, retry_for=newsletter.settings.retry_for)
         try:
-            with screen.progress(queued) as report:
-                run(ledger, newsletter.relay, _builder(newsletter, mailing), terms, progress=report, say=screen.note)
+            with screen.progress(queued) as report, signing(signatures, time.time) as sign:
+                way = partial(
+                    run, ledger, newsletter.relays, _builder(newsletter, mailing), sign=sign, recorder=recorder,
+                    progress=report, say=screen.note, why_stopped=partial(_why_to_stop, newsletter, mailing),
+                    on_interrupt=order.on_interrupt,
+                )  # fmt: skip
+                _send(newsletter, order, ledger, way)
         except DispatcherError as error:
             failure = error
+        if failure is None:
+            settle_refusals(newsletter, mailing.id)
     found = find_mailing(newsletter.database, mailing.issue, mailing.kind)
     if found is not None and found.handed_over_at is not None:
         _keep_receipt(newsletter, found, plan.folder / "receipt.json")
@@ -68,6 +111,75 @@ def _hand_over(newsletter: Newsletter, order: Order, plan: Plan, ledger: Ledger)
     if counts[State.QUEUED] or counts[State.DEFERRED] or counts[State.SENDING]:
         return _UNFINISHED
     return _IN_DOUBT if counts[State.IN_DOUBT] else 0
+
+
+def _why_to_stop(newsletter: Newsletter, mailing: Mailing) -> str | None:
+    """An operator stopped it, or too much of it came back."""
+    if is_stopped(newsletter.database, mailing.id):
+        return "stopped from outside"
+    reason = paused_because(newsletter.database, mailing.id)
+    return None if reason is None else f"paused: {reason}"
+
+
+def _send(newsletter: Newsletter, order: Order, ledger: Ledger, way: Callable[[Terms], None]) -> None:
+    """Step 5; with a canary, the first readers alone, and the others only if few of those were refused."""
+    settings, mailing = newsletter.settings, ledger.mailing
+    terms = Terms(patience=order.patience, retry_for=settings.retry_for, pacing=pacing_of(settings))
+    canary, counts = settings.canary, ledger.counts()
+    tried = counts[State.SENT] + counts[State.REFUSED] + counts[State.IN_DOUBT]
+    if canary is not None and mailing.kind is Kind.LIVE and tried < canary.readers < tried + counts[State.QUEUED]:
+        way(replace(terms, patience=timedelta(), most=canary.readers - tried))
+        counts = ledger.counts()
+        ended = counts[State.SENT] + counts[State.REFUSED]
+        if ended and counts[State.REFUSED] / ended > canary.most_refused:
+            ask_to_stop(newsletter.database, mailing.id)
+            raise Unfinished(
+                f"stopped: of the first {ended:,} readers, relays refused {counts[State.REFUSED]:,}; "
+                f"see why: dispatcher report {mailing.issue}"
+            )
+        wait = parse_duration(canary.wait).total_seconds()
+        screen.note(f"the first {ended:,} readers are mailed; the others follow in {screen.spoken_time(wait)}")
+        if not _passes(newsletter, mailing, wait):
+            return
+    way(terms)
+
+
+def _grant_grace(newsletter: Newsletter, mailing: Mailing) -> None:
+    """Time in which Ctrl-C or `dispatcher stop` recalls everything. Raises Unfinished then."""
+    grace = newsletter.settings.grace.total_seconds()
+    if not grace:
+        return
+    screen.say(f"sending begins in {screen.spoken_time(grace)}; until then Ctrl-C recalls everything")
+    if not _passes(newsletter, mailing, grace):
+        raise Unfinished(f"recalled: nobody was mailed; run again: send-issue {mailing.issue}")
+
+
+def _passes(newsletter: Newsletter, mailing: Mailing, seconds: float) -> bool:
+    """Waits; False as soon as somebody interrupts or stops the mailing."""
+    until = time.monotonic() + seconds
+    try:
+        while (left := until - time.monotonic()) > 0:
+            if is_stopped(newsletter.database, mailing.id):
+                return False
+            time.sleep(min(left, _BETWEEN_LOOKS))
+    except KeyboardInterrupt:
+        return False
+    return True
+
+
+def _schedule(newsletter: Newsletter, order: Order, plan: Plan, mailing: Mailing) -> int:
+    if order.at is None:
+        raise RuntimeError("no hour to schedule it for")
+    schedule(
+        newsletter.database, mailing.id, order.at, list_name=plan.list_name, where=order.where_text,
+        skip_bad_rows=order.skip_bad_rows,
+    )  # fmt: skip
+    at = order.at.astimezone(ZoneInfo(newsletter.settings.timezone))
+    screen.say(
+        f"issue {plan.number} is frozen and scheduled for {at:%Y-%m-%d %H:%M %Z}; "
+        "readers are chosen then, and dispatcher worker sends it"
+    )
+    return 0
 
 
 def _summarise(newsletter: Newsletter, order: Order, ledger: Ledger, *, had_work: bool, has_failed: bool) -> None:
@@ -92,7 +204,7 @@ def _builder(newsletter: Newsletter, mailing: Mailing) -> Build:
     editions, languages = thaw_editions(newsletter.database, mailing.id)
     skeletons = {language: make_skeleton(edition) for language, edition in editions.by_language.items()}
     mark = "[staging] " if mailing.kind is Kind.STAGING else ""
-    leads_out = not stays_here(newsletter.relay)
+    leads_out = not newsletter.stays_here
 
     def build(delivery: Delivery, date: datetime) -> Parcel | str:
         language = languages[delivery.edition_id]
@@ -100,7 +212,7 @@ def _builder(newsletter: Newsletter, mailing: Mailing) -> Build:
         if leads_out and is_reserved(copy.to.rpartition("@")[2]):
             return RESERVED_DOMAIN
         try:
-            content = build_message(skeletons[language], copy)
+            content = build_pieces(skeletons[language], copy)
         except ValueError as error:
             return str(error)
         if isinstance(content, Unfilled):
@@ -126,8 +238,15 @@ def _keep_receipt(newsletter: Newsletter, mailing: Mailing, path: Path) -> None:
         first_handed_over_at=mailing.handed_over_at or now(),
         updated_at=now(),
         content_hash=mailing.content_hash,
+        dispatcher=version("newsletter-dispatcher"),
+        templates=_templates_hash(mailing.sources),
         editions={each.language: each.content_hash for each in editions_of(database, mailing.id).values()},
         lists=tuple(sorted(lists_of(database, mailing.id))),
         counts={state.value: rows for state, rows in sorted(count_states(database, mailing.id).items())},
     )
     write_receipt(path, receipt)
+
+
+def _templates_hash(sources: Mapping[str, str]) -> str:
+    own = sorted(f"{path} {content_hash}" for path, content_hash in sources.items() if path.startswith("templates/"))
+    return hashlib.sha256("\n".join(own).encode()).hexdigest() if own else ""

@@ -6,15 +6,17 @@ from datetime import UTC, datetime
 
 from dispatcher.audience.address import read_address
 from dispatcher.audience.lists import bring_up_to_date
-from dispatcher.content.merge import Unfilled
-from dispatcher.content.message import build_message, make_skeleton, neutral_reader
+from dispatcher.content.message.build import build_pieces, make_skeleton, neutral_reader
+from dispatcher.content.message.merge import Unfilled
+from dispatcher.delivery.dkim import make_field
 from dispatcher.delivery.line import Parcel, line_to
 from dispatcher.delivery.verdicts import judge
 from dispatcher.desk import screen
 from dispatcher.errors import Fault, InputWrong, NotFound, RelayUnusable
 from dispatcher.models import State
 from dispatcher.recipes.editions import compose_editions, load_named
-from dispatcher.recipes.newsletter import Newsletter, sample_copy, sample_return_path, stays_here
+from dispatcher.recipes.newsletter import Newsletter, sample_copy, sample_return_path
+from dispatcher.recipes.transport import signatures_for
 from dispatcher.storage.readers import find_subscriber, is_reserved
 
 _UNFINISHED, _IN_DOUBT = 75, 76
@@ -39,7 +41,13 @@ def send_copy(newsletter: Newsletter, order: CopyOrder) -> int:
     editions = compose_editions(issue, settings)
     to = _address(order.to)
     if order.reader is not None:
-        bring_up_to_date(newsletter.database, settings.folder, issue.list_name or settings.list, skip_bad_rows=True)
+        bring_up_to_date(
+            newsletter.database,
+            newsletter.keyring,
+            settings.folder,
+            issue.list_name or settings.list,
+            skip_bad_rows=True,
+        )
     known = find_subscriber(newsletter.database, _address(order.reader or order.to).lower())
     if order.reader is not None and known is None:
         raise NotFound(f"{order.reader}: nobody has this address; import the list first, or choose another reader")
@@ -47,12 +55,14 @@ def send_copy(newsletter: Newsletter, order: CopyOrder) -> int:
     skeleton = make_skeleton(editions.by_language[language])
     reader = known or neutral_reader(skeleton, language)
     copy = sample_copy(settings, reader, number=issue.number, to=to, sent_at=datetime.now(UTC))
-    built = build_message(skeleton, copy)
+    built = build_pieces(skeleton, copy)
     if isinstance(built, Unfilled):
         raise InputWrong([Fault(path=order.reader or to, message=built.reason, remedy="give the reader that field")])
-    if not stays_here(newsletter.relay) and is_reserved(to.rpartition("@")[2]):
+    if not newsletter.stays_here and is_reserved(to.rpartition("@")[2]):
         raise InputWrong([Fault(path=to, message="nobody has mail in a reserved domain", remedy="choose an address")])
-    parcel = Parcel(sender=sample_return_path(settings), recipient=to, message_id=copy.message_id, content=built)
+    signatures = signatures_for(newsletter.relay, settings)
+    content = [make_field(built, signatures, at=int(copy.date.timestamp())), *built]
+    parcel = Parcel(sender=sample_return_path(settings), recipient=to, message_id=copy.message_id, content=content)
     return asyncio.run(_send_one(newsletter, parcel))
 
 
@@ -63,7 +73,8 @@ async def _send_one(newsletter: Newsletter, parcel: Parcel) -> int:
         raise RelayUnusable(f"relay {newsletter.relay}: {refusal.reason}")
     if objection := line.objection(parcel):
         raise RelayUnusable(f"{parcel.recipient}: {objection}")
-    ending = await line.offer(parcel) or await line.hand_over(parcel)
+    line.offer(parcel)
+    ending = await line.answer() or await line.hand_over(parcel, None, lambda: None)
     await line.quit()
     state = judge(ending.phase, ending.reply).state
     said = ending.reply or f"the connection was lost at {ending.phase}"

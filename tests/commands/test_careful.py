@@ -165,7 +165,7 @@ def test_a_second_start_is_refused_at_once_and_told_by_whom(live: Newsletter, re
 def test_ctrl_c_twice_gives_up_and_lists_what_is_in_doubt(live: Newsletter, relay: Relay) -> None:
     release = relay.hold("dot")
     run = live.start("send-issue", "29", "--yes")
-    relay.wait_for(lambda relay: relay.commands["DATA"] > 0)
+    relay.wait_for(lambda relay: bool(relay.copies))
     run.send_signal(signal.SIGINT)
     deadline = time.monotonic() + 30
     while "once more" not in live.said("send-issue") and time.monotonic() < deadline:

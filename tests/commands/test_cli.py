@@ -119,7 +119,12 @@ def test_a_key_that_others_can_read_is_refused(newsletter: Newsletter) -> None:
 
 
 def test_render_writes_each_edition_three_times_and_their_hashes(newsletter: Newsletter) -> None:
-    newsletter.expect(0, "dispatcher", "render", "29", "--out", "out")
+    said = newsletter.expect(0, "dispatcher", "render", "29", "--out", "out")
+    for language in ("en", "zh"):
+        assert re.search(
+            rf"^{language}: [\d,]+ bytes of HTML, [\d,]+ as it travels; Gmail shows 100,000$", said, re.MULTILINE
+        )
+        assert re.search(rf"^{language}: 1 picture of [\d,]+ bytes, the heaviest [\d,]+$", said, re.MULTILINE)
     for language in ("en", "zh"):
         assert "<html" in newsletter.read(f"out/{language}.html")
         assert "<" not in newsletter.read(f"out/{language}.txt").partition("http")[0]
@@ -127,9 +132,13 @@ def test_render_writes_each_edition_three_times_and_their_hashes(newsletter: New
     assert re.search(r"[0-9a-f]{64}", newsletter.read("out/manifest.json"))
 
 
-def test_render_gives_the_same_bytes_each_time(newsletter: Newsletter) -> None:
+def test_render_gives_the_same_bytes_each_time_whatever_it_warns_of(newsletter: Newsletter) -> None:
+    newsletter.replace("issues/29/issue.zh.md", "![红色方块](img/a.png)", "")
     for folder in ("first", "second"):
-        newsletter.expect(0, "dispatcher", "render", "29", "--out", folder)
+        said = newsletter.expect(0, "dispatcher", "render", "29", "--out", folder)
+        assert re.search(
+            r"^warning: issues/29/issue\.zh\.md:\d+: .* has no pictures, but 1 in issue\.md:", said, re.MULTILINE
+        )
     for name in ("en.html", "zh.html", "en.txt", "zh.txt"):
         assert newsletter.read(f"first/{name}") == newsletter.read(f"second/{name}")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Postfix
 from tests.newsletter import PYPROJECT, Newsletter, html_of, read_maildir, text_of, unsubscribe_url
+from tests.servers.postfix import Postfix
 
 REPOSITORY = Path(__file__).parents[2]
 READERS = 200
@@ -38,7 +38,7 @@ def test_issue_29_reaches_200_readers_and_one_leaves(issue_29: Newsletter, postf
     issue_29.send("--patience", "1m")
     until = time.monotonic() + 60
     while len(read_maildir(postfix.maildir)) < READERS:
-        assert time.monotonic() < until, postfix.log.read_text()[-3000:]
+        assert time.monotonic() < until, postfix.server.read_log()[-3000:]
         time.sleep(0.1)
 
     messages = {str(message["X-Original-To"]): message for message in read_maildir(postfix.maildir)}

@@ -1,6 +1,7 @@
 """What `send-issue 29` does when nothing goes wrong."""
 
 import json
+import re
 import shutil
 import time
 
@@ -155,7 +156,9 @@ def test_a_test_copy_cannot_unsubscribe_the_reader_it_was_merged_as(live: Newsle
 
 def test_a_dry_run_hands_over_nothing(live: Newsletter, relay: Relay) -> None:
     live.bob_leaves()
-    live.expect(0, "send-issue", "29", "--dry-run")
+    said = live.expect(0, "send-issue", "29", "--dry-run")
+    assert "Gmail shows 100,000" in said
+    assert re.search(r"en: 1 picture of \d+ bytes", said)
     assert relay.messages == []
     assert live.outbox() == []
     assert not (live.folder / "issues/29/receipt.json").exists()

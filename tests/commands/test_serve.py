@@ -4,6 +4,7 @@ import http.client
 import re
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -241,3 +242,42 @@ def test_a_large_body_is_refused(site: Site) -> None:
     answer = site.ask("POST", site.link_of(ANN), kind=URLENCODED[0], body=b"x" * 100_000)
     assert answer.status in {400, 413, 200}
     assert site.is_mailed(ANN)
+
+
+# Behind a web server
+
+
+@pytest.mark.parametrize("trusts", [(), ("--proxy", "127.0.0.1")], ids=["nobody's word counts", "the proxy's counts"])
+def test_a_visitors_address_is_what_a_trusted_proxy_says(newsletter: Newsletter, trusts: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    server = newsletter.start("dispatcher", "serve", "--port", str(port), *trusts)
+    try:
+        newsletter.wait_for_port(port, server)
+        statuses = []
+        for number in range(30):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            headers = {"X-Forwarded-For": f"203.0.{number}.7", "Content-Type": URLENCODED[0]}
+            connection.request("POST", "/subscribe", body=b"email=ann%40example.com", headers=headers)
+            statuses.append(connection.getresponse().status)
+            connection.close()
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(20)
+    assert set(statuses) == ({200} if trusts else {200, 429})
+
+
+def test_visitors_who_dawdle_keep_nobody_waiting(site: Site) -> None:
+    dawdlers = []
+    try:
+        for _ in range(100):
+            slow = socket.create_connection(("127.0.0.1", site.port), timeout=10)
+            slow.sendall(b"POST /subscribe HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8000\r\n")
+            dawdlers.append(slow)
+        begun = time.monotonic()
+        assert site.ask("GET", "/health").status == 200
+        assert site.ask("POST", site.link_of(ANN), kind=URLENCODED[0], body=URLENCODED[1]).status == 200
+        assert time.monotonic() - begun < 9  # after ten seconds the dawdlers are sent away
+    finally:
+        for slow in dawdlers:
+            slow.close()

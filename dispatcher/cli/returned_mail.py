@@ -1,0 +1,48 @@
+"""The command that reads returned mail: inbox."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from dispatcher.cli.frame import Format, settings_of
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command(epilog="Example: dispatcher inbox ~/Maildir      or in /etc/aliases: |dispatcher -C DIR inbox -")(inbox)
+
+
+def inbox(
+    context: typer.Context,
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="A Maildir, an mbox, a mail, a folder of mails, imaps://USER@HOST/FOLDER, or - to read one."
+        ),
+    ] = None,
+    explains: Annotated[bool, typer.Option("--explain", help="Tell what each mail is, and change nothing.")] = False,
+    watches: Annotated[bool, typer.Option("--watch", help="Stay, and read what arrives over IMAP.")] = False,
+    output: Annotated[Format, typer.Option("--format")] = Format.TEXT,
+) -> None:
+    """Read returned mail: suspend dead addresses, honour complaints and wishes to leave, leave replies for you."""
+    from dispatcher.errors import NotFound  # noqa: PLC0415
+    from dispatcher.recipes import inbox as recipe  # noqa: PLC0415
+
+    try:
+        settings = settings_of(context.obj)
+    except NotFound:
+        if not explains or source is None:  # a mail can be explained anywhere
+            raise
+        readings = recipe.explain(None, source)
+    else:
+        place = source or recipe.inbox_of(settings)
+        readings = recipe.explain(settings, place) if explains else recipe.read_inbox(settings, place, watches=watches)
+    tally = recipe.Tally()
+    for reading in readings:
+        if output is Format.JSON:
+            print(json.dumps(reading.plain(), ensure_ascii=False), flush=True)
+        elif explains or watches:
+            print(reading.line(), flush=True)
+        tally.add(reading)
+    if output is Format.TEXT:
+        print(tally.sentence())

@@ -1,0 +1,103 @@
+"""What operators ask of an issue that is going out: to stop, to be given up, to settle its doubts."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from dispatcher.content.source.issue import find_issue, issue_number
+from dispatcher.delivery.recovery import recover
+from dispatcher.desk.postfix_log import PostfixLog, read_log
+from dispatcher.errors import Fault, InputWrong, NotFound, Unfinished
+from dispatcher.models import Kind, State
+from dispatcher.recipes.newsletter import Newsletter
+from dispatcher.storage.control import ask_to_stop, cancel, settle_doubts
+from dispatcher.storage.ledger import Ledger
+from dispatcher.storage.lock import run_lock
+from dispatcher.storage.mailings import Mailing, find_mailing
+from dispatcher.storage.reports import Doubt, count_states, doubts
+
+_DRAINED_WITHIN = 60.0  # seconds
+_BETWEEN_LOOKS = 0.2
+
+
+def stop_issue(newsletter: Newsletter, what: str) -> str:
+    """Has senders of an issue end after the messages they have begun. Raises NotFound."""
+    mailing = _live(newsletter, what)
+    ask_to_stop(newsletter.database, mailing.id)
+    return f"issue {mailing.issue} is stopped; send-issue {mailing.issue} goes on with it"
+
+
+def cancel_issue(newsletter: Newsletter, what: str) -> str:
+    """Gives up the rest of an issue, after whoever sends it has stopped. Raises NotFound, Unfinished."""
+    mailing, database = _live(newsletter, what), newsletter.database
+    ask_to_stop(database, mailing.id)
+    until = time.monotonic() + _DRAINED_WITHIN
+    while True:
+        try:
+            with run_lock(database.path):
+                _settle(newsletter, mailing)
+                given_up = cancel(database, mailing.id)
+                break
+        except Unfinished:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_BETWEEN_LOOKS)
+    counts = count_states(database, mailing.id)
+    return f"issue {mailing.issue} is cancelled: {given_up:,} readers are not mailed, {counts[State.SENT]:,} were"
+
+
+def resolve(
+    newsletter: Newsletter, what: str, *, log: Path | None, sent: Sequence[str], not_sent: Sequence[str]
+) -> list[str]:
+    """Settles rows in doubt; says what became of each. Raises NotFound, InputWrong, NotPermitted, Unfinished."""
+    mailing, database = _live(newsletter, what), newsletter.database
+    with run_lock(database.path):
+        _settle(newsletter, mailing)
+        open_doubts = {each.address: each for each in doubts(database, mailing.id)}
+        if unknown := [each for each in (*sent, *not_sent) if each.lower() not in open_doubts]:
+            raise InputWrong([
+                Fault(path=each, message=f"is not in doubt in issue {mailing.issue}", remedy="see: dispatcher report")
+                for each in unknown
+            ])  # fmt: skip
+        told = {open_doubts[each.lower()].id: "an operator says so" for each in sent}
+        denied = [open_doubts[each.lower()].id for each in not_sent]
+        said: list[str] = []
+        if log is not None:
+            found = read_log(log)
+            settled = {*told, *denied}
+            said += [_by_log(found, each, told, denied) for each in open_doubts.values() if each.id not in settled]
+        settle_doubts(database, mailing.id, told, denied)
+    if not open_doubts:
+        return [f"issue {mailing.issue} has nobody in doubt"]
+    left = len(open_doubts) - len(told) - len(denied)
+    said.append(f"{len(told):,} were sent, {len(denied):,} are queued again, {left:,} stay in doubt")
+    if denied:
+        said.append(f"run: send-issue {mailing.issue}")
+    return said
+
+
+def _by_log(log: PostfixLog, doubt: Doubt, told: dict[int, str], denied: list[int]) -> str:
+    if (queue_id := log.taken.get(doubt.message_id)) is not None:
+        told[doubt.id] = f"the relay's log: queued as {queue_id}"
+        return f"{doubt.address}: sent, queued as {queue_id}"
+    if log.covers(doubt.first_attempt_at, doubt.settled_at):
+        denied.append(doubt.id)
+        return f"{doubt.address}: not sent, the relay never queued it"
+    return f"{doubt.address}: stays in doubt, the log does not reach from before the attempt to ten minutes after it"
+
+
+def _live(newsletter: Newsletter, what: str) -> Mailing:
+    number = issue_number(find_issue(newsletter.settings.folder, what))
+    mailing = find_mailing(newsletter.database, number, Kind.LIVE)
+    if mailing is None:
+        raise NotFound(f"issue {number} has not been sent to readers from here")
+    return mailing
+
+
+def _settle(newsletter: Newsletter, mailing: Mailing) -> None:
+    """What a sender that died left behind becomes what it is."""
+    ledger = Ledger(newsletter.database, mailing)
+    try:
+        recover(ledger, newsletter.relay, newsletter.settings.folder / f"dispatcher.db-flight-{mailing.id}")
+    finally:
+        ledger.close()

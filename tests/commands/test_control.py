@@ -1,0 +1,253 @@
+"""What an operator can do to an issue: the gate, stop and cancel, new and refused readers, a later hour, doubts."""
+
+import signal
+import sqlite3
+import time
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from PIL import Image
+
+from tests.newsletter import ANN, BOB, CAST, CLEO, DAN, READERS, WANG_FANG, Newsletter
+from tests.relay import Relay
+from tests.servers.postfix import Postfix
+
+STAGING = ("stan@example.com", "xiaoli@example.com")
+
+
+@pytest.fixture
+def gated(live: Newsletter) -> Newsletter:
+    live.replace("pyproject.toml", "require_staging = false", "require_staging = true")
+    return live
+
+
+def run_sql(newsletter: Newsletter, statement: str) -> None:
+    with closing(sqlite3.connect(newsletter.folder / "dispatcher.db")) as database, database:
+        database.execute(statement)
+
+
+# --- the gate -----------------------------------------------------------------------------------------
+
+
+def test_what_no_staging_reader_saw_does_not_go_live(gated: Newsletter, relay: Relay) -> None:
+    said = gated.send(code=77)
+    assert "run: send-issue 29 --staging" in said
+    assert "en, zh" in said
+    gated.expect(0, "send-issue", "29", "--staging", env={"DISPATCHER_RELAY": "maildir:outbox"})
+    gated.send(code=77)  # a Maildir is no inbox
+    gated.expect(0, "send-issue", "29", "--staging")
+    gated.send()
+    assert relay.copies == dict.fromkeys([*CAST, *STAGING, STAGING[0]], 1) | {STAGING[0]: relay.copies[STAGING[0]]}
+
+
+@pytest.mark.parametrize("change", ["text", "picture", "string", "setting"])
+def test_one_byte_that_a_reader_would_see_closes_the_gate(gated: Newsletter, relay: Relay, change: str) -> None:
+    gated.write("templates/default/strings/en.toml", 'unsubscribe = "Leave"\n')
+    gated.expect(0, "send-issue", "29", "--staging")
+    match change:
+        case "text":
+            gated.replace("issues/29/issue.md", "here are two small stories", "here are 2 small stories")
+        case "picture":
+            Image.new("RGB", (60, 40), (254, 0, 0)).save(gated.folder / "issues/29/img/a.png")
+        case "string":
+            gated.write("templates/default/strings/en.toml", 'unsubscribe = "leave"\n')
+        case _:
+            gated.replace("pyproject.toml", "1 Example Street", "2 Example Street")
+    mailed = relay.commands["MAIL"]
+    gated.send(code=77)
+    assert relay.commands["MAIL"] == mailed
+
+
+def test_another_issue_and_a_comment_leave_the_gate_open(gated: Newsletter) -> None:
+    gated.expect(0, "send-issue", "29", "--staging")
+    gated.write("issues/30/issue.md", "# Another\n")
+    gated.replace("issues/29/issue.md", "# At home", "<!-- a note of the editor -->\n\n# At home")
+    gated.replace("pyproject.toml", "list =", "# a comment\nlist =")
+    gated.send()
+
+
+def test_a_reason_passes_the_gate_and_is_remembered(gated: Newsletter) -> None:
+    said = gated.send("--force", "the printer waits")
+    assert "the gate is passed without staging: the printer waits" in said
+    assert "the printer waits" in gated.expect(0, "dispatcher", "report", "29")
+
+
+# --- stop and cancel ----------------------------------------------------------------------------------
+
+
+def test_stop_pauses_between_two_messages(live: Newsletter, relay: Relay) -> None:
+    release = relay.hold("dot")
+    sender = live.start("send-issue", "29", "--yes")
+    relay.wait_for(lambda relay: relay.commands["DATA"] > 0)
+    assert "send-issue 29 goes on" in live.expect(0, "dispatcher", "stop", "29")
+    until = time.monotonic() + 30
+    while "stopped from outside" not in live.said("send-issue"):
+        assert time.monotonic() < until, live.said("send-issue")
+        time.sleep(0.05)
+    release()
+    assert sender.wait(60) == 75
+    states = live.states()
+    assert set(states.values()) == {"sent", "queued"}
+    live.expect(0, "dispatcher", "worker", "--once")
+    assert live.states() == states  # only send-issue resumes
+    live.send()
+    assert relay.copies == dict.fromkeys(CAST, 1)
+
+
+def test_cancel_gives_up_the_rest(live: Newsletter, relay: Relay) -> None:
+    relay.reply("rcpt", "451 4.7.1 come again", to=CLEO)
+    live.send(code=75)
+    said = live.expect(0, "dispatcher", "cancel", "29")
+    assert "1 readers are not mailed" in said or "1 reader" in said
+    row = live.report()[CLEO]
+    assert (row.state, row.reason) == ("skipped", "cancelled")
+    live.send()
+    assert CLEO not in relay.copies
+    live.expect(0, "dispatcher", "audit", "29")
+
+
+# --- after completion, and in mid-issue ---------------------------------------------------------------
+
+
+def test_new_readers_only_and_refused_readers_only(live: Newsletter, relay: Relay) -> None:
+    relay.reply("rcpt", "550 5.7.1 not from here", to=DAN, times=1)
+    live.expect(77, "send-issue", "29", "--yes", "--new")
+    live.send()
+    live.write("subscribers/readers.csv", READERS + "new@example.com,New,,\n")
+    live.send()
+    assert "new@example.com" not in relay.copies
+    live.send("--new")
+    assert relay.copies == dict.fromkeys({*CAST, "new@example.com"} - {DAN}, 1)
+    live.send("--retry-refused")
+    assert relay.copies == dict.fromkeys([*CAST, "new@example.com"], 1)
+    live.expect(0, "dispatcher", "audit", "29")
+
+
+def test_after_an_edit_in_mid_issue_the_others_get_the_new_text(gated: Newsletter, relay: Relay) -> None:
+    gated.expect(0, "send-issue", "29", "--staging")
+    relay.reply("rcpt", "451 4.7.1 come again", to=CLEO, times=2)
+    gated.send(code=75)
+    gated.replace("issues/29/issue.md", "two small stories", "two corrected stories")
+    assert "issues/29/issue.md has changed" in gated.send(code=75)
+    gated.send("--refreeze", code=77)  # through the gate
+    gated.expect(0, "send-issue", "29", "--staging")
+    gated.send("--refreeze")
+    by_reader = {message.recipient: message.content for message in relay.messages}
+    assert b"two corrected stories" in by_reader[CLEO]
+    assert b"two small stories" in by_reader[ANN]
+    rows = gated.report()
+    assert {row.edition for row in rows.values()} == {"en", "zh"}
+    assert {address for address, row in rows.items() if row.edition == "zh"} == {WANG_FANG}
+    gated.expect(0, "dispatcher", "audit", "29")
+
+
+# --- a later hour -------------------------------------------------------------------------------------
+
+
+def test_a_scheduled_issue_is_sent_at_its_hour_to_who_is_there_then(live: Newsletter, relay: Relay) -> None:
+    at = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="minutes")
+    assert "scheduled for" in live.send("--at", at)
+    live.expect(0, "dispatcher", "worker", "--once")
+    assert relay.copies == {}
+    live.replace("issues/29/issue.md", "here are two small stories", "here are two other stories")  # it is frozen
+    live.write("subscribers/readers.csv", READERS + "new@example.com,New,,\n")
+    run_sql(live, "UPDATE mailing SET scheduled_at = '2020-01-01T00:00:00.000000+00:00'")
+    live.expect(0, "dispatcher", "worker", "--once")
+    assert relay.copies == dict.fromkeys([*CAST, "new@example.com"], 1)
+    assert b"two other stories" not in relay.messages[0].content
+    live.expect(2, "send-issue", "29", "--at", "2020-01-01T00:00+00:00")
+    live.expect(2, "send-issue", "29", "--at", "tomorrow")
+
+
+def test_a_worker_tries_deferred_readers_when_they_are_due(live: Newsletter, relay: Relay) -> None:
+    relay.reply("rcpt", "451 4.7.1 come again", to=CLEO, times=1)
+    live.send(code=75)
+    worker = live.start("dispatcher", "worker")
+    try:
+        time.sleep(0.5)
+        assert CLEO not in relay.copies
+        run_sql(live, "UPDATE delivery SET due_at = '2020-01-01T00:00:00.000000+00:00' WHERE state = 'deferred'")
+        relay.wait_for(lambda relay: CLEO in relay.copies)
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+    assert relay.copies == dict.fromkeys(CAST, 1)
+
+
+# --- canary and grace ---------------------------------------------------------------------------------
+
+
+def test_too_many_refusals_among_the_first_stop_the_issue(live: Newsletter, relay: Relay) -> None:
+    table = '\n[tool.dispatcher.canary]\nreaders = 3\nwait = "1s"\nmost_refused = 0.5\n'
+    live.write("pyproject.toml", live.read("pyproject.toml") + table)
+    for reader in (ANN, BOB):
+        relay.reply("rcpt", "550 5.1.1 no such user", to=reader)
+    said = live.send(code=75)
+    assert "of the first 3 readers, relays refused 2" in said
+    assert len(relay.copies) == 1
+    live.send()  # by the editor's word
+    assert len(relay.copies) == 4
+
+
+def test_during_the_grace_everything_can_be_recalled(live: Newsletter, relay: Relay) -> None:
+    live.replace("pyproject.toml", "list =", 'grace = "1m"\nlist =')
+    sender = live.start("send-issue", "29", "--yes")
+    until = time.monotonic() + 30
+    while "until then Ctrl-C recalls" not in live.said("send-issue"):
+        assert time.monotonic() < until, live.said("send-issue")
+        time.sleep(0.05)
+    sender.send_signal(signal.SIGINT)
+    assert sender.wait(30) == 75
+    assert "recalled: nobody was mailed" in live.said("send-issue")
+    assert not relay.commands["MAIL"]
+
+
+# --- doubts -------------------------------------------------------------------------------------------
+
+
+def test_doubts_are_settled_by_an_operators_word(live: Newsletter, relay: Relay) -> None:
+    for reader in (CLEO, DAN):
+        relay.close("dot", to=reader, kept=reader == CLEO, times=1)
+    live.send(code=76)
+    live.expect(65, "dispatcher", "resolve", "29", "--sent", ANN)
+    said = live.expect(0, "dispatcher", "resolve", "29", "--sent", CLEO, "--not-sent", DAN)
+    assert "1 were sent, 1 are queued again, 0 stay in doubt" in said
+    live.send()
+    assert relay.copies == dict.fromkeys(CAST, 1)
+    assert live.report()[CLEO].reason == "an operator says so"
+    live.expect(0, "dispatcher", "audit", "29")
+
+
+def test_doubts_are_settled_by_the_log_of_a_real_postfix(newsletter: Newsletter, postfix: Postfix) -> None:
+    newsletter.env["DISPATCHER_RELAY"] = postfix.url
+    newsletter.send("--patience", "1m")
+    message_ids = {row.message_id for row in newsletter.report().values()}
+    until = time.monotonic() + 30
+    while not all(each in postfix.server.read_log() for each in message_ids):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    run_sql(newsletter, "UPDATE delivery SET state = 'in_doubt', code = NULL, reply = NULL")
+    said = newsletter.expect(0, "dispatcher", "resolve", "29", "--from-log", str(postfix.server.log))
+    assert f"{len(CAST)} were sent, 0 are queued again, 0 stay in doubt" in said
+    assert all("queued as" in row.reason for row in newsletter.report().values())
+
+
+def test_a_message_id_alone_proves_nothing(live: Newsletter, relay: Relay) -> None:
+    relay.close("dot", times=1)
+    live.send(code=76)
+    [doubt] = [row for row in live.report().values() if row.state == "in_doubt"]
+    now = datetime.now(UTC)
+    lines = [
+        f"{(now - timedelta(hours=1)).isoformat()} mx postfix/smtpd[1]: connect from localhost[127.0.0.1]",
+        f"{now.isoformat()} mx postfix/cleanup[2]: 4F1A2B: message-id=<{doubt.message_id}>",
+        f"{now.isoformat()} mx postfix/smtpd[1]: lost connection after DATA (1234 bytes) from localhost[127.0.0.1]",
+    ]
+    live.write("mail.log", "\n".join(lines) + "\n")
+    assert "stays in doubt" in live.expect(0, "dispatcher", "resolve", "29", "--from-log", "mail.log")
+    later = f"{(now + timedelta(minutes=11)).isoformat()} mx postfix/smtpd[1]: connect from localhost[127.0.0.1]\n"
+    live.write("mail.log", "\n".join(lines) + "\n" + later)
+    said = live.expect(0, "dispatcher", "resolve", "29", "--from-log", "mail.log")
+    assert "not sent, the relay never queued it" in said
+    live.send()
+    assert relay.copies == dict.fromkeys(CAST, 1)
