@@ -8,14 +8,13 @@ from pathlib import Path
 
 from dispatcher.config import Settings
 from dispatcher.content.message.build import make_skeleton, merged_html, merged_text, neutral_reader
-from dispatcher.content.message.merge import Unfilled
 from dispatcher.content.personal import without_marks
 from dispatcher.content.source.issue import Draft, Issue, issue_folders, load_issue
 from dispatcher.desk import screen
 from dispatcher.desk.archive_site import LEAVE, VIEW, Entry, atom_feed, front_page, issue_page, sitemap
 from dispatcher.errors import Fault, InputWrong, NotFound
 from dispatcher.models import Edition
-from dispatcher.recipes.editions import Editions, compose_editions
+from dispatcher.recipes.editions import Editions, compose_editions, filled
 from dispatcher.recipes.newsletter import base_url
 
 _UP = "../../.."  # from issues/29/en/index.html to the site's root
@@ -64,10 +63,10 @@ def _entry(
 ) -> Entry:
     skeleton = make_skeleton(edition)
     reader = neutral_reader(skeleton, edition.language)
-    html = _filled(merged_html(skeleton, reader, unsubscribe_url=LEAVE, view_url=VIEW))
+    html = filled(merged_html(skeleton, reader, unsubscribe_url=LEAVE, view_url=VIEW))
     for address in (f"{base_url(settings)}/pictures/", "cid:"):
         html = html.replace(f'"{address}', f'"{_UP}/pictures/')
-    words = _filled(merged_text(skeleton, reader, unsubscribe_url=LEAVE, view_url=VIEW))
+    words = filled(merged_text(skeleton, reader, unsubscribe_url=LEAVE, view_url=VIEW))
     day = draft.date or (receipt.sent_at.date() if receipt else None)
     updated = (
         receipt.sent_at if receipt else datetime.combine(day or datetime.now(UTC).date(), datetime.min.time(), UTC)
@@ -118,12 +117,6 @@ def _receipt(path: Path) -> _Receipt | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         fault = Fault(path=str(path), message="the receipt cannot be read", remedy="restore it from git")
         raise InputWrong([fault]) from error
-
-
-def _filled(part: str | Unfilled) -> str:
-    if isinstance(part, Unfilled):
-        raise InputWrong([Fault(path="issue", message=part.reason)])
-    return part
 
 
 def _today() -> str:
