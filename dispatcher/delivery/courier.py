@@ -48,6 +48,11 @@ class Run:
     def is_over(self) -> bool:
         return self.stop.is_set() or self.failure is not None
 
+    @property
+    def usable(self) -> int:
+        """How many relays are not given up."""
+        return sum(route.failure is None for route in self.routes)
+
     def lose(self, route: Route, error: DispatcherError) -> None:
         """Gives a relay up; the others take over what it had. With the last of them the run fails."""
         if route.failure is not None:
@@ -104,6 +109,9 @@ class Courier:
         if not await self.reach():
             return False
         if self._turn is None:
+            self._turn = await self._following()
+        if self._turn is None:
+            await self._commit()  # pacing may make us wait for long
             self._turn = await self._next()
         if self._turn is None:
             return False
@@ -123,7 +131,7 @@ class Courier:
             line.withhold()
             return
         ended = None if early is None else self._weigh(turn, early)
-        following = await self._following() if early is None else None
+        following = await self._following(turn.delivery) if early is None else None
         self._turn = None  # from here on the ledger knows it
         try:
             holds = await self._commit(Claim(delivery_id=turn.delivery.id, at=turn.at, ended=ended))
@@ -165,14 +173,14 @@ class Courier:
             if (turn := await self._made(found)) is not None:
                 return turn
         if self._route.left_today == 0 and not self._run.backlog.is_exhausted:
-            self._run.lose(self._route, _has_had_its_day(self._route))
+            self._run.lose(self._route, has_had_its_day(self._route))
         return None
 
-    async def _following(self) -> _Turn | None:
-        """The next message if pacing grants one now: a relay is not kept waiting for its content."""
+    async def _following(self, current: Delivery | None = None) -> _Turn | None:
+        """The next message if pacing grants one now: a relay is not kept waiting for the content of `current`."""
         while not self._is_over:
             await self._run.backlog.fill(self._route)
-            if (found := self._run.backlog.take(self._route)) is None:
+            if (found := self._run.backlog.take(self._route, behind=current)) is None:
                 break
             if (turn := await self._made(found)) is not None:
                 return turn
@@ -304,7 +312,7 @@ def refuses_all(route: Route) -> RelayUnusable:
     return RelayUnusable(f"relay {route.relay} refuses every message: {route.breaker.words}; nobody is marked")
 
 
-def _has_had_its_day(route: Route) -> Unfinished:
+def has_had_its_day(route: Route) -> Unfinished:
     return Unfinished(
         f"relay {route.relay} has had its messages of the day; run it again after {route.more_at:%Y-%m-%d %H:%M %Z}"
     )

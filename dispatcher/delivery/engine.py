@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from dispatcher.delivery.backlog import Backlog
-from dispatcher.delivery.courier import Courier, Run, pause, refuses_all
+from dispatcher.delivery.courier import Courier, Run, has_had_its_day, pause, refuses_all
 from dispatcher.delivery.pace import Limit, Pace
 from dispatcher.delivery.recorder import Slot, record
 from dispatcher.delivery.relay import MaildirRelay, Relay
@@ -73,19 +73,22 @@ async def deliver(
 
 async def _send_queued(run: Run, slots: Sequence[Slot]) -> None:
     """Lets the relays carry until nothing is queued; what one of them gave back at its end, the others take."""
-    queued, before = await _queued(run), 0
-    while queued != before and not run.is_over:
+    queued, before = await _queued(run), None
+    while queued and (now := (queued, run.usable)) != before and not run.is_over:
         free = iter(slots)
         await _together(_send_over(run, route, queued, list(islice(free, route.most_lines))) for route in run.routes)
         if run.failure is not None:
             raise run.failure
-        queued, before = await _queued(run), queued
+        queued, before = await _queued(run), now
         run.backlog.refresh()
 
 
 async def _send_over(run: Run, route: Route, queued: int, slots: Sequence[Slot]) -> None:
     """Opens as many connections as the queue needs, the first one alone, and lets each work to its end."""
-    if route.failure is not None or not queued:
+    if route.failure is not None:
+        return
+    if route.left_today == 0:
+        run.lose(route, has_had_its_day(route))
         return
     lines = route.draw_lines(queued)
     couriers = [Courier(run, route, line, slot) for line, slot in zip(lines, slots, strict=False)]

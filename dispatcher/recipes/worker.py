@@ -23,9 +23,9 @@ def work(newsletter: Newsletter, *, is_once: bool) -> None:
     """Does what is due, until SIGTERM or Ctrl-C; with `is_once`, only what is due now."""
     ended = threading.Event()
     paused: dict[int, datetime] = {}  # mailings that failed, until when
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
     try:
         while True:
-            signal.signal(signal.SIGTERM, lambda *_: ended.set())  # a send has handlers of its own
             for mailing, plan in due_mailings(newsletter.database, now()):
                 if not ended.is_set() and paused.get(mailing.id, now()) <= now():
                     _go_on(newsletter, mailing, plan, paused, ended)
