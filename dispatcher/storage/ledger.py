@@ -41,7 +41,7 @@ class Claim:
     ended: Outcome | None = None
 
 
-_CLAIM = """
+CLAIM = """
     UPDATE delivery SET state = 'sending', attempts = attempts + 1, due_at = NULL,
         first_attempt_at = coalesce(first_attempt_at, ?)
     WHERE id = ? AND state = 'queued' AND EXISTS (
@@ -177,7 +177,7 @@ class Ledger:
             if cursor.rowcount != len(outcomes):
                 raise _NotAsExpectedError
         if claims:
-            cursor.executemany(_CLAIM, [(as_text(each.at), each.delivery_id) for each in claims])
+            cursor.executemany(CLAIM, [(as_text(each.at), each.delivery_id) for each in claims])
             if cursor.rowcount != len(claims):
                 raise _NotAsExpectedError
 
@@ -192,7 +192,7 @@ class Ledger:
         return [self._claim(cursor, claim) for claim in claims]
 
     def _claim(self, cursor: sqlite3.Cursor, claim: Claim) -> bool:
-        cursor.execute(_CLAIM, (as_text(claim.at), claim.delivery_id))
+        cursor.execute(CLAIM, (as_text(claim.at), claim.delivery_id))
         if cursor.rowcount == 1:
             if claim.ended is not None:
                 self._record(cursor, claim.ended)
