@@ -187,7 +187,7 @@ def test_whose_line_is_gone_is_skipped_with_the_reason(database: Database) -> No
 
 
 def test_the_claim_and_the_look_at_the_membership_are_one_statement() -> None:
-    statement = " ".join(ledger_room._CLAIM.split())
+    statement = " ".join(ledger_room.CLAIM.split())
     assert statement.startswith("UPDATE delivery SET state = 'sending'")
     assert statement.count("UPDATE") == 1
     assert ";" not in statement
