@@ -66,6 +66,8 @@ class Backlog:
                 return found
             if self._left == 0 or (self._has_no_more and not self._shelves[route]):
                 return None
+            if route.left_today == 0 and route.pace.is_idle:  # what is on its way may yet be given back
+                return None
             self._change.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._wait(route)):

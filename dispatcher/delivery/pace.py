@@ -55,6 +55,11 @@ class Pace:
     def is_unlimited(self) -> bool:
         return self._rate is None and self._limit.connections is None
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether none of its messages is on its way."""
+        return self._in_hand == 0
+
     def wait(self) -> float | None:
         """Seconds until the next message may go, 0 for now; None while as many are on their way as may be."""
         if self._limit.connections is not None and self._in_hand >= self._limit.connections:
