@@ -68,8 +68,9 @@ class Backlog:
             await self.fill(route)
             if (found := self.take(route)) is not None:
                 return found
-            has_had_its_day = route.left_today == 0 and not route.pace.in_hand
-            if self._left == 0 or has_had_its_day or (self._has_no_more and not self._shelves[route]):
+            if self._left == 0 or (self._has_no_more and not self._shelves[route]):
+                return None
+            if route.left_today == 0 and route.pace.is_idle:  # what is on its way may yet be given back
                 return None
             self._change.clear()
             with contextlib.suppress(TimeoutError):

@@ -193,7 +193,9 @@ class Courier:
         parcel = run.build(delivery, delivery.first_attempt_at or at)
         objection = parcel if isinstance(parcel, str) else line.objection(parcel)
         if objection is not None or isinstance(parcel, str):
-            await run.writer.commit(Outcome(delivery_id=delivery.id, state=State.SKIPPED, reason=objection))
+            await run.writer.commit(
+                Outcome(delivery_id=delivery.id, state=State.SKIPPED, reason=objection, domain=delivery.domain)
+            )
             run.backlog.settle(self._route, delivery, counts=False)
             return None
         if run.sign is not None:
@@ -305,7 +307,10 @@ def outcome_of(
         if at >= deadline:
             state, due_at = State.REFUSED, None
     reason = None if ending.reply else f"the connection was lost at {ending.phase}"
-    return Outcome(delivery_id=delivery.id, state=state, reply=ending.reply, reason=reason, due_at=due_at, relay=relay)
+    return Outcome(
+        delivery_id=delivery.id, state=state, reply=ending.reply, reason=reason, due_at=due_at, relay=relay,
+        domain=delivery.domain,
+    )  # fmt: skip
 
 
 def refuses_all(route: Route) -> RelayUnusable:

@@ -14,11 +14,13 @@ from dispatcher.delivery.relay import MaildirRelay, Relay
 from dispatcher.delivery.route import Route
 from dispatcher.delivery.terms import Build, Sign, Terms
 from dispatcher.delivery.verdicts import Breaker
+from dispatcher.delivery.warm_up import messages_in_a_day
 from dispatcher.delivery.writer import Writer
 from dispatcher.models import Delivery, Outcome, State
 from dispatcher.storage.ledger import Ledger
 
 _DAY = timedelta(days=1)
+_REMEMBERED = timedelta(days=30)  # receivers forget a sender in about that time
 
 
 async def deliver(
@@ -124,7 +126,12 @@ def _route(ledger: Ledger, relay: Relay, terms: Terms, *, had_others: bool) -> R
         breaker=Breaker(had_others=had_others),
     )
     if relay.per_day is not None:
-        sent, first_at = ledger.sent_over(str(relay), since=terms.clock() - _DAY)
-        route.left_today = max(relay.per_day - sent, 0)
-        route.more_at = (first_at or terms.clock()) + _DAY
+        now = terms.clock()
+        sent, first_at = ledger.sent_over(str(relay), since=now - _DAY)
+        most = relay.per_day
+        if relay.warm_up is not None:
+            busiest = ledger.busiest_day_over(str(relay), since=now - _REMEMBERED, until=now - _DAY)
+            most = messages_in_a_day(relay.warm_up, busiest=busiest, most=relay.per_day)
+        route.left_today = max(most - sent, 0)
+        route.more_at = (first_at or now) + _DAY
     return route

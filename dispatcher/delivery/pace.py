@@ -49,7 +49,7 @@ class Pace:
         self._clock = clock
         self._rate = limit.per_second
         self._next_at = 0.0
-        self.in_hand = 0  # messages taken and not settled
+        self._in_hand = 0  # messages taken and not settled
         self._slowed_at = float("-inf")
         self._grown_at = 0.0
         self._window: tuple[float, int] = so_far or (clock(), 0)  # begun at, granted since
@@ -58,12 +58,17 @@ class Pace:
     def is_unlimited(self) -> bool:
         return self._rate is None and self._limit.connections is None
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether none of its messages is on its way."""
+        return self._in_hand == 0
+
     def wait(self, *, behind_one: bool = False) -> float | None:
         """Seconds until the next message may go, 0 for now; None while as many are on their way as may be.
 
         `behind_one`: on the connection of one that is in hand.
         """
-        if self._limit.connections is not None and not behind_one and self.in_hand >= self._limit.connections:
+        if self._limit.connections is not None and not behind_one and self._in_hand >= self._limit.connections:
             return None
         if self._rate is None:
             return 0.0
@@ -73,7 +78,7 @@ class Pace:
     def take(self, *, behind_one: bool = False) -> None:
         """A message goes; `behind_one`: in the place of one that is in hand and will not be settled."""
         now = self._clock()
-        self.in_hand += not behind_one
+        self._in_hand += not behind_one
         begun, granted = self._window
         self._window = (now, 1) if now - begun > _WINDOW else (begun, granted + 1)
         if self._rate is not None:
@@ -83,7 +88,7 @@ class Pace:
 
     def settle(self) -> None:
         """A message that was taken has ended, or was given back."""
-        self.in_hand -= 1
+        self._in_hand -= 1
 
     def slow_down(self) -> None:
         """Halves the rate; answers that come close together ask once."""

@@ -27,16 +27,20 @@ class Standing:
     mailing: MailingSummary | None
     timezone: str
 
-    def cells(self) -> list[str]:
+    @property
+    def sent_as(self) -> str:
+        return "not yet" if self.mailing is None else _label(self.mailing.kind)
+
+    @property
+    def when(self) -> datetime | None:
         if self.mailing is None:
-            return [str(self.issue), "not yet", "", ""]
-        when = _local(self.mailing.handed_over_at or self.mailing.frozen_at, self.timezone)
-        return [
-            str(self.issue),
-            _label(self.mailing.kind),
-            f"{when:%Y-%m-%d %H:%M}",
-            spoken_counts(self.mailing.counts),
-        ]
+            return None
+        return _local(self.mailing.handed_over_at or self.mailing.frozen_at, self.timezone)
+
+    def cells(self) -> list[str]:
+        if self.mailing is None or self.when is None:
+            return [str(self.issue), self.sent_as, "", ""]
+        return [str(self.issue), self.sent_as, f"{self.when:%Y-%m-%d %H:%M}", spoken_counts(self.mailing.counts)]
 
     def plain(self) -> dict[str, object]:
         if self.mailing is None:
@@ -52,12 +56,16 @@ class Standing:
 
 def issue_standings(settings: Settings, what: str | None) -> list[Standing]:
     """The newest mailing of each kind for every issue, or for one. Raises NotFound."""
+    if not database_path(settings.database, settings.folder).exists():
+        return standings_in(None, settings, what)
+    with closing(open_database(settings.database, settings.folder)) as database:
+        return standings_in(database, settings, what)
+
+
+def standings_in(database: Database | None, settings: Settings, what: str | None) -> list[Standing]:
+    """The same, of a database that is open, or of none. Raises NotFound."""
     folders = issue_folders(settings.folder) if what is None else [find_issue(settings.folder, what)]
-    newest: dict[tuple[int, Kind], MailingSummary] = {}
-    if database_path(settings.database, settings.folder).exists():
-        database = open_database(settings.database, settings.folder)
-        newest = {(each.issue, each.kind): each for each in summaries(database)}
-        database.close()
+    newest = {(each.issue, each.kind): each for each in summaries(database)} if database is not None else {}
     standings: list[Standing] = []
     for number in sorted(issue_number(folder) for folder in folders):
         found: list[MailingSummary | None] = [newest[number, kind] for kind in Kind if (number, kind) in newest]

@@ -1,6 +1,7 @@
 """The recipe of `send-issue 29`: from the issue's folder to the relay, top to bottom."""
 
 import hashlib
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +23,7 @@ from dispatcher.delivery.terms import Build, Terms
 from dispatcher.desk import screen
 from dispatcher.desk.receipt import Receipt, write_receipt
 from dispatcher.errors import DispatcherError, Unfinished
-from dispatcher.models import Delivery, Kind, State
+from dispatcher.models import Delivery, Kind, Outcome, State
 from dispatcher.recipes.confirm import confirm, pass_gate
 from dispatcher.recipes.editions import thaw_editions
 from dispatcher.recipes.newsletter import Newsletter, copy_for, return_path
@@ -49,6 +50,9 @@ from dispatcher.storage.reports import count_states, doubtful_addresses
 _DUE_OR_NOT = timedelta(days=36_500)
 _UNFINISHED, _IN_DOUBT = 75, 76
 _BETWEEN_LOOKS = 0.5  # seconds in which a stop is noticed
+_GOES_WELL = frozenset({State.SENT, State.QUEUED})
+
+_log = logging.getLogger(__name__)
 
 
 def send_issue(newsletter: Newsletter, order: Order) -> int:
@@ -90,11 +94,12 @@ def _hand_over(
     failure: DispatcherError | None = None
     if queued:
         try:
+            _log.info("sending begins", extra=_facts(mailing, readers=queued))
             with screen.progress(queued) as report, signing(signatures, time.time) as sign:
                 way = partial(
                     run, ledger, newsletter.relays, _builder(newsletter, mailing), sign=sign, recorder=recorder,
-                    progress=report, say=screen.note, why_stopped=partial(_why_to_stop, newsletter, mailing),
-                    on_interrupt=order.on_interrupt,
+                    progress=_logged(report, mailing), say=screen.note, on_interrupt=order.on_interrupt,
+                    why_stopped=partial(_why_to_stop, newsletter, mailing),
                 )  # fmt: skip
                 _send(newsletter, order, ledger, way)
         except DispatcherError as error:
@@ -105,12 +110,35 @@ def _hand_over(
     if found is not None and found.handed_over_at is not None:
         _keep_receipt(newsletter, found, plan.folder / "receipt.json")
     counts = ledger.counts()
+    _log.info(
+        "sending ended", extra=_facts(mailing, counts=dict(counts), failure=type(failure).__name__ if failure else None)
+    )
     _summarise(newsletter, order, ledger, had_work=queued > 0, has_failed=failure is not None)
     if failure is not None:
         raise failure
     if counts[State.QUEUED] or counts[State.DEFERRED] or counts[State.SENDING]:
         return _UNFINISHED
     return _IN_DOUBT if counts[State.IN_DOUBT] else 0
+
+
+def _logged(report: screen.Report, mailing: Mailing) -> screen.Report:
+    """Has what did not simply go well in the log, by the row's number and the reader's domain."""
+
+    def hear(outcome: Outcome) -> None:
+        report(outcome)
+        if outcome.state not in _GOES_WELL:
+            code = outcome.reply.code if outcome.reply else None
+            facts = _facts(
+                mailing, delivery=outcome.delivery_id, state=outcome.state, code=code, domain=outcome.domain,
+                relay=outcome.relay,
+            )  # fmt: skip
+            _log.info("delivery %s", outcome.state.value.replace("_", " "), extra=facts)
+
+    return hear
+
+
+def _facts(mailing: Mailing, **more: object) -> dict[str, object]:
+    return {"facts": {"issue": mailing.issue, "kind": mailing.kind, "mailing": mailing.id, **more}}
 
 
 def _why_to_stop(newsletter: Newsletter, mailing: Mailing) -> str | None:
@@ -189,8 +217,11 @@ def _summarise(newsletter: Newsletter, order: Order, ledger: Ledger, *, had_work
         screen.say(f"issue {mailing.issue}: {spoken}")
     else:
         screen.say(f"issue {mailing.issue} has been sent already, nobody is mailed again: {spoken}")
-    for address in doubtful_addresses(newsletter.database, mailing.id):
-        screen.say(f"in doubt: {address}")
+    if order.is_workers and counts[State.IN_DOUBT]:  # what a worker says is kept in a log
+        screen.say(f"who is in doubt: dispatcher report {mailing.issue}")
+    elif counts[State.IN_DOUBT]:
+        for address in doubtful_addresses(newsletter.database, mailing.id):
+            screen.say(f"in doubt: {address}")
     if has_failed:
         return
     if (counts[State.DEFERRED] or counts[State.QUEUED]) and mailing.kind is not Kind.STAGING:

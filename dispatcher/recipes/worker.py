@@ -42,7 +42,8 @@ def _go_on(
     paused: dict[int, datetime],
     ended: threading.Event,
 ) -> None:
-    screen.note(f"issue {mailing.issue}: {'its hour has come' if plan else 'deferred readers are due'}")
+    what = "its hour has come" if plan else "deferred readers are due"
+    screen.note(f"issue {mailing.issue}: {what}", issue=mailing.issue, mailing=mailing.id)
     where = plan.get("where") if plan else None
     order = Order(
         issue=str(mailing.issue),
@@ -57,7 +58,7 @@ def _go_on(
     try:
         send_issue(newsletter, order)
     except Unfinished as error:
-        screen.note(str(error))
+        screen.note(str(error), issue=mailing.issue)
     except DispatcherError as error:
-        screen.note(f"issue {mailing.issue}: {error}; tried again in a minute")
+        screen.complain(f"issue {mailing.issue}: {error}; tried again in a minute", issue=mailing.issue)
         paused[mailing.id] = now() + _PAUSE_AFTER_ERROR

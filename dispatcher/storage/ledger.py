@@ -144,6 +144,21 @@ class Ledger:
             sent, first_at = connection.execute(query).one()
         return sent, first_at
 
+    def busiest_day_over(self, relay: str, *, since: datetime, until: datetime) -> int:
+        """How many messages of all mailings a relay took on that day (UTC) between the two on which they were most."""
+        day = func.substr(delivery.c.settled_at, 1, 10)
+        per_day = (
+            select(func.count().label("sent"))
+            .where(
+                delivery.c.relay == relay, delivery.c.state == State.SENT,
+                delivery.c.settled_at >= since, delivery.c.settled_at < until,
+            )
+            .group_by(day)
+            .subquery()
+        )  # fmt: skip
+        with self.database.reading() as connection:
+            return connection.scalar(select(func.max(per_day.c.sent))) or 0
+
     def queued(self, *, after: int, limit: int, but_not: Collection[str] = ()) -> list[Delivery]:
         """Queued deliveries in the order of their ids, with their readers; none of the domains `but_not`."""
         return self._deliveries(State.QUEUED, after=after, limit=limit, but_not=but_not)
