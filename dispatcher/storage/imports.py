@@ -58,6 +58,7 @@ class Changes:
     vanished: int  # their lines are gone
     suppressed: int  # the file says that nobody may mail them
     away: Mapping[str, int]  # in the file, but nobody revives them: why, and how many
+    beyond_ascii: int = 0  # rows whose address only a relay with SMTPUTF8 takes
     duplicates: tuple[Fault, ...] = ()  # equal lines, counted once
 
     @property
@@ -91,14 +92,14 @@ def apply_import(
     """
     with database.transactions() as connection:
         with begin(connection):  # reading a long file must not keep others from writing
-            read = _load(connection, keyring, incoming.people)
+            read, beyond_ascii = _load(connection, keyring, incoming.people)
             duplicates = staging.drop_duplicates(connection, incoming.path, faults)
         if faults and not keep_good_rows:
             raise InputWrong(faults)
         with begin(connection, writes=not only_plan):
             planned = _bring_in(connection, incoming, guard=guard, is_whole=not faults, only_plan=only_plan)
             staging.drop_tables(connection)
-    return replace(planned, read=read, duplicates=tuple(duplicates))
+    return replace(planned, read=read, beyond_ascii=beyond_ascii, duplicates=tuple(duplicates))
 
 
 def _bring_in(connection: Connection, incoming: Incoming, *, guard: bool, is_whole: bool, only_plan: bool) -> Changes:
@@ -147,9 +148,10 @@ def _vanished(connection: Connection, list_id: int, *, guard: bool) -> int:
     return vanished
 
 
-def _load(connection: Connection, keyring: Keyring, people: Iterable[Person]) -> int:
+def _load(connection: Connection, keyring: Keyring, people: Iterable[Person]) -> tuple[int, int]:
+    """How many rows there are, and how many of them have an address beyond ASCII."""
     staging.make_tables(connection)
-    read = 0
+    read = beyond_ascii = 0
     for chunk in _in_thousands(people):
         hashes = [
             (person.line, rank, each)
@@ -158,8 +160,9 @@ def _load(connection: Connection, keyring: Keyring, people: Iterable[Person]) ->
         ]
         staging.fill(connection, [_row(person) for person in chunk], hashes)
         read += len(chunk)
+        beyond_ascii += sum(not person.email.isascii() for person in chunk)
     staging.index(connection)
-    return read
+    return read, beyond_ascii
 
 
 def _row(person: Person) -> staging.Row:
