@@ -17,6 +17,8 @@ from dispatcher.storage.schema import as_text, membership, reader_list
 from dispatcher.storage.standing import Cause, Channel, Standing
 from dispatcher.tokens import Keyring, address_hashes, new_ref
 
+_as_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode  # json.dumps makes an encoder for each row
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
@@ -126,7 +128,7 @@ def _bring_in(connection: Connection, incoming: Incoming, *, guard: bool, is_who
     intake = keep_intake(connection, list_id, incoming.path, incoming.channel, at=at, fates=fates)
     if ends_missing:
         end_missing(connection, list_id, at)
-    take_in(connection, intake, at=at, has_name=incoming.has_name, has_language=incoming.has_language)
+    take_in(connection, intake, at=at, fates=fates, has_name=incoming.has_name, has_language=incoming.has_language)
     if ends_missing:
         connection.execute(update(reader_list).where(reader_list.c.id == list_id).values(file_hash=incoming.file_hash))
     return changes
@@ -168,7 +170,7 @@ def _load(connection: Connection, keyring: Keyring, people: Iterable[Person]) ->
 def _row(person: Person) -> staging.Row:
     return (
         person.line, person.address_key, person.email, person.domain, person.name, person.language,
-        json.dumps(person.attributes, ensure_ascii=False, sort_keys=True), new_ref(),
+        _as_json(person.attributes), new_ref(),
         person.cause.value if person.cause else None,
         as_text(person.consented_at) if person.consented_at else None,
         as_text(person.confirmed_at) if person.confirmed_at else None,
