@@ -4,7 +4,7 @@ import hashlib
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -34,6 +34,11 @@ class Reading:
     name: str
     returned: Returned
     settled: Settled | None
+
+    @property
+    def is_left(self) -> bool:
+        """Whether it is for the editor to read."""
+        return self.returned.kind not in _UNDERSTOOD
 
     def plain(self) -> dict[str, object]:
         sending = self.settled.sending if self.settled else None
@@ -80,8 +85,10 @@ def explain(settings: Settings | None, source: str) -> Iterator[Reading]:
             database.close()
 
 
-def read_inbox(settings: Settings, source: str, *, watches: bool = False) -> Iterator[Reading]:
-    """Reads and acts; with `watches` for as long as an IMAP mailbox is there.
+def read_inbox(
+    settings: Settings, source: str, *, watches: bool = False, but_not: Container[str] = ()
+) -> Iterator[Reading]:
+    """Reads and acts; with `watches` for as long as an IMAP mailbox is there. `but_not` names mails to pass over.
 
     Raises NotFound, SettingsWrong, LedgerFailed, RelayUnusable, Unfinished.
     """
@@ -90,7 +97,12 @@ def read_inbox(settings: Settings, source: str, *, watches: bool = False) -> Ite
     with open_newsletter(settings) as newsletter:
         settle_refusals(newsletter)
         for found in mails:
-            yield read_one(newsletter, found)
+            if found.name in but_not:
+                continue
+            reading = read_one(newsletter, found)
+            if watches and reading.returned.kind in {Class.BOUNCE, Class.COMPLAINT}:  # there may be no end to wait for
+                pause_where_too_much_came_back(newsletter.database, began)
+            yield reading
         pause_where_too_much_came_back(newsletter.database, began)
 
 
@@ -98,11 +110,12 @@ def read_one(newsletter: Newsletter, found: Found) -> Reading:
     """One mail: what was understood is marked as done, the rest is left for the editor."""
     address = newsletter.settings.bounce_address
     returned, settled = _settle(newsletter.database, newsletter.keyring, address, found.raw, at=now())
-    if returned.kind in _UNDERSTOOD:
-        found.done()
-    else:
+    reading = Reading(name=found.name, returned=returned, settled=settled)
+    if reading.is_left:
         found.left()
-    return Reading(name=found.name, returned=returned, settled=settled)
+    else:
+        found.done()
+    return reading
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ import mailbox
 import os
 import random
 from base64 import b32encode
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from dispatcher.models import Kind, Outcome, Reply, State
 from dispatcher.recipes.inbox import explain, read_inbox
 from dispatcher.recipes.newsletter import open_newsletter
+from dispatcher.recipes.worker import work
 from dispatcher.returns.returned import Class
 from dispatcher.storage.reports import count_states
 from dispatcher.storage.returns import Action
@@ -239,3 +241,34 @@ def test_replies_stay_unread_for_the_editor(house: House, copies: dict[str, Copy
     [done] = (house.inbox / "cur").iterdir()
     assert done.name.endswith(":2,S")
     assert [each.returned.kind for each in house.receive()] == [Class.REPLY]
+
+
+def test_a_mail_that_another_reader_took_is_passed_over(house: House, copies: dict[str, Copy]) -> None:
+    for number, each in enumerate((DAN, EVE), start=1):
+        (house.inbox / f"new/{number}.mail").write_bytes(bounce(copies[each]))
+    readings = read_inbox(house.settings, str(house.inbox))
+    next(readings)
+    for path in (house.inbox / "new").iterdir():
+        path.rename(house.inbox / "cur" / f"{path.name}:2,S")
+    assert list(readings) == []
+    assert house.kept_away() == {DAN: Cause.BOUNCED}
+
+
+def test_a_worker_reads_the_inbox_of_the_settings(house: House, copies: dict[str, Copy]) -> None:
+    mail = house.inbox / "new/1.mail"
+    mail.write_bytes(bounce(copies[DAN]))
+    (house.inbox / "new/2.mail").write_bytes(plain(ANN, "letter@example.org", "Re: Test Letter", "Lovely!"))
+    with open_newsletter(house.settings) as newsletter:
+        work(newsletter, is_once=True)
+    assert house.kept_away() == {}  # no place is set
+    house.settings = replace(house.settings, inbox="inbox")
+    with open_newsletter(house.settings) as newsletter:
+        work(newsletter, is_once=True)
+    assert house.kept_away() == {DAN: Cause.BOUNCED}
+    assert [path.name for path in (house.inbox / "new").iterdir()] == ["2.mail"]
+
+
+def test_a_worker_without_its_inbox_says_so_and_works_on(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_newsletter(replace(house.settings, inbox="elsewhere")) as newsletter:
+        work(newsletter, is_once=True)
+    assert "no such file or folder" in capsys.readouterr().err
