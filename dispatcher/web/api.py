@@ -108,8 +108,8 @@ async def _json(request: Request, known: set[str]) -> Mapping[str, str]:
         _refuse(400, "the body is not JSON")
     if not isinstance(found, dict):
         _refuse(422, "the body is no JSON object")
-    if unknown := sorted(map(str, found.keys() - known)):
-        _refuse(422, f"{unknown[0][:50]}: unknown field")
+    if unknown := sorted(found.keys() - known):
+        _refuse(422, f"{unknown[0][:50]!a}: unknown field")  # it may hold half a character
     for name, value in found.items():
         if not isinstance(value, str):
             _refuse(422, f"{name}: not a text")

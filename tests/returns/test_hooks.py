@@ -229,11 +229,9 @@ def test_other_events_go_the_way_of_returned_mail(
 
 def test_a_token_of_mailgun_counts_once_whatever_event_stands_beside_it(house: House) -> None:
     copies = house.send()
-    provider, headers, body = mailgun(copies[DAN])
-    assert post(house, (provider, headers, body)) == 200
-    replayed = body.replace(DAN.encode(), EVE.encode()).replace(b'"id": "', b'"id": "other')
-    assert replayed != body
-    assert post(house, (provider, headers, replayed)) == 200
+    assert post(house, mailgun(copies[DAN])) == 200
+    provider, headers, body = mailgun(copies[EVE])
+    assert post(house, (provider, headers, body.replace(b'"id": "one"', b'"id": "two"'))) == 200
     assert house.kept_away() == {DAN: Cause.BOUNCED}
 
 
