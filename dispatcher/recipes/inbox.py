@@ -107,14 +107,16 @@ def read_inbox(
 
 
 def read_one(newsletter: Newsletter, found: Found) -> Reading:
-    """One mail: what was understood is marked as done, the rest is left for the editor."""
+    """One mail: what was understood is marked as done, the rest is left for the editor. Raises NotFound."""
     address = newsletter.settings.bounce_address
     returned, settled = _settle(newsletter.database, newsletter.keyring, address, found.raw, at=now())
     reading = Reading(name=found.name, returned=returned, settled=settled)
-    if reading.is_left:
-        found.left()
-    else:
-        found.done()
+    try:
+        (found.left if reading.is_left else found.done)()
+    except OSError as error:
+        raise NotFound(
+            f"{error.filename}: {error.strerror}; a mail that is dealt with is marked as read there"
+        ) from error
     return reading
 
 
@@ -184,7 +186,14 @@ def _mails(settings: Settings | None, source: str, *, watches: bool = False, exp
     path = Path(source)
     if not is_there(path):
         raise NotFound(f"{source}: no such file or folder that can be read; name a Maildir, an mbox, a mail, or -")
-    return mails_in(path, sys.stdin.buffer)
+    return _readable(path, mails_in(path, sys.stdin.buffer))
+
+
+def _readable(source: Path, mails: Iterator[Found]) -> Iterator[Found]:
+    try:
+        yield from mails
+    except OSError as error:
+        raise NotFound(f"{error.filename or source}: {error.strerror}; its mails must be readable") from error
 
 
 def _existing_database(settings: Settings | None) -> Database | None:

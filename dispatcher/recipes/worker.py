@@ -31,7 +31,7 @@ def work(newsletter: Newsletter, *, is_once: bool) -> None:
         if is_once:
             _read_returned(newsletter.settings, set(), ended)
         else:  # what comes back may pause an issue, so that it is read while one is on its way
-            reader = threading.Thread(target=_keep_reading, args=(newsletter.settings, ended), name="returned mail")
+            reader = threading.Thread(target=keep_reading, args=(newsletter.settings, ended), name="returned mail")
             reader.start()
     try:
         while True:
@@ -49,7 +49,8 @@ def work(newsletter: Newsletter, *, is_once: bool) -> None:
             reader.join()
 
 
-def _keep_reading(settings: Settings, ended: threading.Event) -> None:
+def keep_reading(settings: Settings, ended: threading.Event) -> None:
+    """Looks into the inbox every minute, until it is told to end."""
     left: set[str] = set()
     while True:
         _read_returned(settings, left, ended)
