@@ -10,6 +10,8 @@ def as_text(
     address: str, person: Dossier | None, suppression: Suppression | None, requests: tuple[Request, ...]
 ) -> str:
     lines = [person.email if person else address]
+    if needs_smtputf8(lines[0]):
+        lines.append("  beyond ASCII: only a relay that offers SMTPUTF8 can take mail to it")
     if suppression is not None:
         why = f", {suppression.note}" if suppression.note else ""
         lines.append(f"  kept from all lists: {suppression.cause} since {_minute(suppression.at)} "
@@ -41,7 +43,8 @@ def as_plain(
     address: str, person: Dossier | None, suppression: Suppression | None, requests: tuple[Request, ...]
 ) -> dict[str, object]:
     """The same for programs, and for the person himself: everything that is kept."""
-    plain: dict[str, object] = {"email": person.email if person else address}
+    email = person.email if person else address
+    plain: dict[str, object] = {"email": email, "needs_smtputf8": needs_smtputf8(email)}
     if suppression is not None:
         plain["kept_from_all_lists"] = {
             "why": suppression.cause.value,
@@ -56,7 +59,7 @@ def as_plain(
     if person is None:
         return plain
     return plain | {
-        **_facts(person),
+        **{key.replace(" ", "_"): value for key, value in _facts(person).items()},
         "attributes": dict(person.attributes),
         "lists": [
             {
@@ -99,6 +102,11 @@ def as_plain(
             for issue in person.issues
         ],
     }
+
+
+def needs_smtputf8(email: str) -> bool:
+    """RFC 6531; the domain is kept in A-labels, so that this is about the local part."""
+    return not email.isascii()
 
 
 def _facts(person: Dossier) -> dict[str, str | None]:

@@ -7,7 +7,7 @@ from dispatcher.desk.remedies import remedy_for, sentence
 from dispatcher.desk.screen import spoken_counts, spoken_readers
 from dispatcher.desk.tables import print_table
 from dispatcher.models import Kind, State
-from dispatcher.storage.came_back import came_back
+from dispatcher.storage.came_back import came_back, count_replies
 from dispatcher.storage.control import force_of
 from dispatcher.storage.database import Database
 from dispatcher.storage.mailings import Mailing
@@ -41,6 +41,8 @@ def as_text(database: Database, mailing: Mailing) -> None:
             for each in returns
         ]
         print_table(["readers", "what they say"], rows)
+    if replies := count_replies(database, mailing.id):
+        print(f"\n{replies:,} {'reply' if replies == 1 else 'replies'} from people, left in the mailbox for you")
 
 
 def as_json(database: Database, mailing: Mailing) -> None:
@@ -63,6 +65,7 @@ def as_json(database: Database, mailing: Mailing) -> None:
             }
             for each in came_back(database, mailing.id)
         ],
+        "replies": count_replies(database, mailing.id),
         "deliveries": [dict(zip(_COLUMNS, _values(line), strict=True)) for line in lines],
     }
     print(json.dumps(shown, indent=2, ensure_ascii=False))

@@ -27,7 +27,6 @@ from dispatcher.models import Delivery, Kind, Outcome, State
 from dispatcher.recipes.confirm import confirm, pass_gate
 from dispatcher.recipes.editions import thaw_editions
 from dispatcher.recipes.newsletter import Newsletter, copy_for, return_path
-from dispatcher.recipes.pausing import resume
 from dispatcher.recipes.plan import Order, Plan, make_plan, store_plan
 from dispatcher.recipes.refusals import settle_refusals
 from dispatcher.recipes.transport import pacing_of, signatures_for
@@ -38,12 +37,12 @@ from dispatcher.storage.control import (
     is_stopped,
     note_force,
     schedule,
+    why_stopped,
 )
 from dispatcher.storage.database import now
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.lock import run_lock
 from dispatcher.storage.mailings import Mailing, editions_of, find_mailing, lists_of
-from dispatcher.storage.pauses import paused_because
 from dispatcher.storage.readers import RESERVED_DOMAIN, is_reserved
 from dispatcher.storage.reports import count_states, doubtful_addresses
 
@@ -68,7 +67,8 @@ def send_issue(newsletter: Newsletter, order: Order) -> int:
         if order.at is not None:
             return _schedule(newsletter, order, plan, mailing)
         forget_schedule(newsletter.database, mailing.id)
-        forget_stop(newsletter.database, mailing.id)
+        if was := forget_stop(newsletter.database, mailing.id):
+            screen.note(f"this issue was {was}; going on")
         if plan.kind is Kind.LIVE and plan.to_mail and not order.is_workers:
             _grant_grace(newsletter, mailing)
         receipt = plan.folder / "receipt.json"
@@ -88,7 +88,6 @@ def _hand_over(
     mailing = ledger.mailing
     recorder = newsletter.settings.folder / f"dispatcher.db-flight-{mailing.id}"
     recover(ledger, newsletter.relay, recorder)
-    resume(newsletter.database, mailing.id)
     ledger.requeue_deferred(now() if order.is_workers else now() + _DUE_OR_NOT)
     queued = ledger.counts()[State.QUEUED]
     failure: DispatcherError | None = None
@@ -99,7 +98,7 @@ def _hand_over(
                 way = partial(
                     run, ledger, newsletter.relays, _builder(newsletter, mailing), sign=sign, recorder=recorder,
                     progress=_logged(report, mailing), say=screen.note, on_interrupt=order.on_interrupt,
-                    why_stopped=partial(_why_to_stop, newsletter, mailing),
+                    why_stopped=partial(why_stopped, newsletter.database, mailing.id),
                 )  # fmt: skip
                 _send(newsletter, order, ledger, way)
         except DispatcherError as error:
@@ -139,14 +138,6 @@ def _logged(report: screen.Report, mailing: Mailing) -> screen.Report:
 
 def _facts(mailing: Mailing, **more: object) -> dict[str, object]:
     return {"facts": {"issue": mailing.issue, "kind": mailing.kind, "mailing": mailing.id, **more}}
-
-
-def _why_to_stop(newsletter: Newsletter, mailing: Mailing) -> str | None:
-    """An operator stopped it, or too much of it came back."""
-    if is_stopped(newsletter.database, mailing.id):
-        return "stopped from outside"
-    reason = paused_because(newsletter.database, mailing.id)
-    return None if reason is None else f"paused: {reason}"
 
 
 def _send(newsletter: Newsletter, order: Order, ledger: Ledger, way: Callable[[Terms], None]) -> None:

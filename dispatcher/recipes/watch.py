@@ -9,10 +9,9 @@ from zoneinfo import ZoneInfo
 from dispatcher.config import Settings
 from dispatcher.desk.watch import IssueSeen, Look, Rates, Show
 from dispatcher.recipes.accounts import Standing, standings_in
-from dispatcher.storage.control import is_stopped
+from dispatcher.storage.control import why_stopped
 from dispatcher.storage.database import Database, database_path, open_database
 from dispatcher.storage.lock import senders
-from dispatcher.storage.pauses import paused_because
 
 _REST = 10.0  # times what a look took, until the next one: to look must not slow down what is looked at
 
@@ -61,13 +60,6 @@ def _seen(standing: Standing, database: Database | None, rates: Rates, ticks: fl
         sent_as=standing.sent_as,
         when=standing.when,
         counts=mailing.counts,
-        halted=_why_halted(database, mailing.id),
+        halted=why_stopped(database, mailing.id),
     )
     return replace(seen, per_second=rates.note(mailing.id, ticks, seen.done))
-
-
-def _why_halted(database: Database, mailing_id: int) -> str | None:
-    if is_stopped(database, mailing_id):
-        return "stopped; send-issue goes on with it"
-    reason = paused_because(database, mailing_id)
-    return None if reason is None else f"paused: {reason}"

@@ -72,12 +72,17 @@ def keep_intake(
     return Intake(id=made, list_id=list_id, channel=channel)
 
 
-def take_in(connection: Connection, into: Intake, *, at: datetime, has_name: bool, has_language: bool) -> None:
-    """Corrects, adds, puts on the list, and suppresses whom the file says nobody may mail."""
-    _correct(connection, into, has_name=has_name, has_language=has_language)
-    _add(connection, at)
-    _join(connection, into, at)
-    _forbid(connection, into.channel, at)
+def take_in(
+    connection: Connection, into: Intake, *, at: datetime, fates: Fates, has_name: bool, has_language: bool
+) -> None:
+    """Corrects, adds, puts on the list, and suppresses whom the file says nobody may mail; as far as there are any."""
+    if fates.changed:
+        _correct(connection, into, has_name=has_name, has_language=has_language)
+    if fates.joined:
+        _add(connection, at)
+        _join(connection, into, at)
+    if fates.forbidden:
+        _forbid(connection, into.channel, at)
 
 
 def end_missing(connection: Connection, list_id: int, at: datetime) -> None:

@@ -219,9 +219,9 @@ mailing = Table(
     Column("sources", JSON, nullable=False),  # {path: sha256} of the files it was made from
     Column("frozen_at", Moment, nullable=False),
     Column("handed_over_at", Moment),  # when the first message was about to go; from then on it stays frozen
-    Column("paused_because", Text),  # too much came back; empty once somebody went on all the same
+    Column("paused_because", Text),  # why we stopped it ourselves; empty once somebody went on all the same
     Column("run", BigInteger),  # random, of the last run: only its flight recorder is believed
-    Column("stopped_at", Moment),  # when an operator asked senders to stop; a send that begins forgets it
+    Column("stopped_at", Moment),  # when senders were asked to stop; only send-issue goes on, and forgets it
     Column("forced", Text),  # why the gate was passed without staging
     Column("scheduled_at", Moment),  # when a worker begins it
     Column("scheduled", JSON),  # whom to, then: {"list": name, "where": expression or null}

@@ -81,6 +81,9 @@ async def _refused(site: Site, pages: Pages, request: Request, error: Exception)
 async def _ledger_failed(site: Site, pages: Pages, request: Request, error: Exception) -> Response:
     """503, so that a mail provider tries its one-click POST again."""
     _log.error("%s", error)
+    if request.url.path.startswith("/api/"):
+        said = {"error": "the database cannot answer; try again later"}
+        return json_answer(site, said, status=503, headers={"Retry-After": _RETRY_SECONDS})
     return show(site, pages, request, "later", status=503, headers={"Retry-After": _RETRY_SECONDS})
 
 

@@ -1,12 +1,15 @@
 """Imports: planned before they are applied, undone without harm, and other programs' exports taken as they are."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dispatcher.audience.lists import Imported, import_file
 from dispatcher.audience.people import everything_about, roll, take_off
+from dispatcher.desk import person
+from dispatcher.desk.imports import as_text
 from dispatcher.errors import NotFound
 from dispatcher.storage.database import Database
 from dispatcher.storage.dossiers import dossier
@@ -72,6 +75,23 @@ def test_a_plan_for_a_list_that_is_not_there_makes_none(database: Database) -> N
     assert planned is not None
     assert planned.joined == 1
     assert states(database) == {}
+
+
+def test_the_plan_tells_how_many_addresses_only_some_relays_take(database: Database) -> None:
+    imported = bring(database, f"{ANN},Ann,", "王芳@example.com,王芳,", only_plan=True)
+    assert imported.changes is not None
+    told = as_text("readers", imported.changes, dialect="", only_plan=True)
+    assert "beyond ASCII, only a relay that offers SMTPUTF8 takes mail to them: 1" in told
+    assert "SMTPUTF8" not in as_text("readers", replace(imported.changes, beyond_ascii=0), dialect="", only_plan=True)
+
+
+def test_who_is_shown_is_marked_where_his_address_is_beyond_ascii(database: Database) -> None:
+    bring(database, f"{ANN},Ann,", "王芳@example.com,王芳,", "bob@münchen.de,Bob,")
+    for address, needs in ((ANN, False), ("王芳@example.com", True), ("bob@münchen.de", False)):
+        known = everything_about(database, keys(database), address)
+        shown = known.address, known.person, known.suppression, known.requests
+        assert ("only a relay that offers SMTPUTF8" in person.as_text(*shown)) is needs
+        assert person.as_plain(*shown)["needs_smtputf8"] is needs
 
 
 # Undo

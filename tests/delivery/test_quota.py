@@ -13,7 +13,7 @@ from dispatcher.delivery.warm_up import WarmUp, messages_in_a_day
 from dispatcher.errors import Unfinished
 from dispatcher.models import State
 from dispatcher.storage.database import now
-from tests.delivery.test_engine import Clock, Office
+from tests.delivery.office import Clock, Office
 from tests.relay import Relay
 from tests.storage.books import open_at
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -131,25 +130,6 @@ def test_when_no_relay_is_left_the_run_stops_and_marks_nobody(house: House) -> N
 
 
 # --- how many a day --------------------------------------------------------------------------------------
-
-
-def test_a_quota_of_the_day_ends_the_run_and_is_carried_over_to_the_next(house: House) -> None:
-    house.office.enlist(*people("example.de", 50))
-    relay, clock = house.to(house.big, per_day=30), Clock(now=datetime.now(UTC))
-    for _ in range(2):
-        with pytest.raises(Unfinished, match="messages of the day"):
-            house.send(relay, clock=clock)
-        house.check()
-        assert house.counts == {State.SENT: 30, State.QUEUED: 20}
-    clock.now += timedelta(days=1, minutes=1)
-    house.send(relay, clock=clock)
-    assert house.counts == {State.SENT: 50}
-
-
-def test_what_a_quota_leaves_goes_over_a_relay_without_one(house: House) -> None:
-    house.office.enlist(*people("example.de", 60))
-    house.send(house.to(house.small, per_day=5, weight=10.0), house.to(house.big))
-    assert (len(house.small.messages), len(house.big.messages)) == (5, 55)
 
 
 def test_who_is_refused_does_not_use_up_a_quota(house: House) -> None:

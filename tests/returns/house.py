@@ -1,6 +1,6 @@
 """A newsletter whose issue went to the standing cast, and what servers send back about it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -127,7 +127,7 @@ class House:
 
 
 def _with_id(outcome: Outcome, delivery_id: int) -> Outcome:
-    return Outcome(delivery_id=delivery_id, state=outcome.state, reply=outcome.reply, reason=outcome.reason)
+    return replace(outcome, delivery_id=delivery_id)
 
 
 FULL = ("5.2.2", "552 5.2.2 mailbox full")

@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 
 from dispatcher.desk.remedies import sentence
+from dispatcher.desk.report import as_text
+from dispatcher.models import Kind
 from dispatcher.recipes.newsletter import open_newsletter
 from dispatcher.returns.policy import alarm
 from dispatcher.storage.came_back import Rates, came_back, rates_since
 from dispatcher.storage.database import now
-from tests.returns.house import ANN, CLEO, DAN, EVE, FULL, SPAM, House, bounce, complaint
+from dispatcher.storage.mailings import find_mailing
+from tests.returns.house import ANN, CLEO, DAN, EVE, FULL, SPAM, House, bounce, complaint, plain
 
 
 def test_what_came_back_is_counted_by_domain_and_cause(tmp_path: Path) -> None:
@@ -29,6 +32,20 @@ def test_what_came_back_is_counted_by_domain_and_cause(tmp_path: Path) -> None:
         ("example.com", "complaint", "abuse"): 1,
     }
     assert rates == Rates(mailing_id=1, issue=29, sent=5, dead=1, complained=1)
+
+
+def test_replies_are_counted_once_and_stay_in_the_mailbox(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    house = House(tmp_path / "letter")
+    copies = house.send()
+    reply = b"In-Reply-To: <%s>\n" % copies[ANN].message_id.encode() + plain(ANN, "letter@example.org", "Re: 29", "Hm!")
+    for _ in range(2):
+        house.receive(reply, plain(EVE, "letter@example.org", "Another matter", "Who are you?"))
+    assert len(list((house.inbox / "new").iterdir())) == 4
+    with open_newsletter(house.settings) as newsletter:
+        mailing = find_mailing(newsletter.database, 29, Kind.LIVE)
+        assert mailing is not None
+        as_text(newsletter.database, mailing)
+    assert "1 reply from people, left in the mailbox for you" in capsys.readouterr().out
 
 
 def test_the_remedy_is_told_in_words() -> None:
