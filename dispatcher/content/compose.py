@@ -1,7 +1,7 @@
 """Makes an edition out of a draft: pictures placed, MJML and text drawn by the theme, styles inlined."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,35 +34,44 @@ from dispatcher.errors import Fault, InputWrong
 from dispatcher.models import Edition, Field, Letterhead, Picture
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """An edition, and what came up on the way to it."""
+
+    edition: Edition
+    mjml: str = ""  # with marks, as the edition has them
+    warnings: tuple[Fault, ...] = ()  # what need not stop a send; with `label_missing`, what does as well
+
+
 def compose(
-    draft: Draft,
-    *,
-    number: int,
-    folder: Path,
-    theme: Theme,
-    letterhead: Letterhead,
-    label_missing: bool = False,
-    warnings: list[Fault] | None = None,
+    draft: Draft, *, number: int, folder: Path, theme: Theme, letterhead: Letterhead, label_missing: bool = False
 ) -> Edition:
-    """The edition of a draft; the same input gives the same bytes. What need not stop a send goes to `warnings`.
+    """The edition of a draft; the same input gives the same bytes.
 
     With `label_missing`, a picture that cannot be used is drawn as a box with its name instead of raising InputWrong.
     """
+    drawn = draw(draft, number=number, folder=folder, theme=theme, letterhead=letterhead, label_missing=label_missing)
+    return drawn.edition
+
+
+def draw(
+    draft: Draft, *, number: int, folder: Path, theme: Theme, letterhead: Letterhead, label_missing: bool = False
+) -> Drawn:
+    """The same, with what came up on the way."""
     document, faults = place_pictures(draft.document, folder)
     if faults and not label_missing:
         raise InputWrong(faults)
-    if warnings is not None:
-        warnings += (*faults, *picture_warnings(document, shown_path(draft.path, theme)))
+    warnings = (*faults, *picture_warnings(document, shown_path(draft.path, theme)))
     document = tagged(document, letterhead.utm.replace("{number}", str(number)), but=letterhead.base_url)
     draft = replace(draft, document=document)
-    made = _draw(draft, number=number, theme=theme, letterhead=letterhead, compact=False)
+    made, mjml = _draw(draft, number=number, theme=theme, letterhead=letterhead, compact=False)
     weight = _weigh(made, document)
     if weight.is_near:
-        made = _draw(draft, number=number, theme=theme, letterhead=letterhead, compact=True)
+        made, mjml = _draw(draft, number=number, theme=theme, letterhead=letterhead, compact=True)
         weight = _weigh(made, document)
     if weight.is_over:
         raise InputWrong([_too_large(weight, document, shown_path(draft.path, theme))])
-    return made
+    return Drawn(edition=made, mjml=mjml, warnings=warnings)
 
 
 def _weigh(edition: Edition, document: Document) -> Weight:
@@ -81,8 +90,8 @@ def _too_large(weight: Weight, document: Document, path: str) -> Fault:
     )
 
 
-def _draw(draft: Draft, *, number: int, theme: Theme, letterhead: Letterhead, compact: bool) -> Edition:
-    """The edition as the theme draws it; `compact` asks for few wrappers between the stories."""
+def _draw(draft: Draft, *, number: int, theme: Theme, letterhead: Letterhead, compact: bool) -> tuple[Edition, str]:
+    """The edition as the theme draws it, and its MJML; `compact` asks for few wrappers between the stories."""
     document = draft.document
     fields: list[Field] = list(draft.fields)
     path = shown_path(draft.path, theme)
@@ -110,7 +119,7 @@ def _draw(draft: Draft, *, number: int, theme: Theme, letterhead: Letterhead, co
     environment.filters |= _filters(wording, letterhead)
     environment.globals["minutes"] = counted("minutes", minutes_to_read(_prose(document, wording)), wording)
     mjml = render(environment, "issue.mjml", theme)
-    return Edition(
+    edition = Edition(
         number=number,
         language=draft.language,
         newsletter=letterhead.newsletter,
@@ -123,6 +132,7 @@ def _draw(draft: Draft, *, number: int, theme: Theme, letterhead: Letterhead, co
         pictures=tuple(dict.fromkeys(_pictures(document))),
         inline_pictures=letterhead.inline_pictures,
     )
+    return edition, mjml
 
 
 def _finished(mjml: str, path: str, *, turned: bool) -> str:

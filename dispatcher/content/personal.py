@@ -5,7 +5,7 @@ Markdown, MJML and inlining would each damage `{{ subscriber.name }}` in their o
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
 from jinja2 import TemplateSyntaxError, nodes
@@ -92,6 +92,11 @@ def has_mark(text: str) -> bool:
 
 def without_marks(text: str) -> str:
     return MARK.sub("", text)
+
+
+def as_written(text: str, fields: Sequence[Field]) -> str:
+    """The text with each mark turned back into what its author wrote."""
+    return MARK.sub(lambda mark: fields[int(mark[1])].source, text)
 
 
 def _constructs(source: str, path: str, first_line: int) -> Iterator[tuple[int, str, str]]:

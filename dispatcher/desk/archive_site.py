@@ -1,7 +1,7 @@
-"""Draws a static archive: its front page, the issues, an Atom feed and a sitemap; no page names a reader."""
+"""Draws an archive: its front page, the issues, an Atom feed and a sitemap; no page names a reader."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 
@@ -28,51 +28,61 @@ class Entry:
     corrected: date | None
     correction: str
     picture: str | None
-    html: str = field(repr=False)
-    text: str = field(repr=False)
 
     @property
     def path(self) -> str:
         return f"issues/{self.number}/{self.language}"
 
 
-def issue_page(entry: Entry, *, root: str, newsletter: str) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """Where an archive stands, and how its pages lead to each other."""
+
+    newsletter: str
+    language: str  # of the newsletter
+    root: str  # its address, without a slash at its end
+    ending: str  # of an issue's address: "/" in a site of files
+    home: str  # from an issue to the front page
+    beside: str  # from an issue to it in another {language}
+
+
+def issue_page(entry: Entry, html: str, shelf: Shelf) -> str:
     """The page of an issue: its HTML without a reader's links, and a head for search engines and friends."""
-    page = lxml_html.document_fromstring(entry.html)
+    page = lxml_html.document_fromstring(html)
     for link in page.xpath("//a"):
         if str(link.get("href")).startswith((LEAVE, VIEW)):
             _take_out(link)
-    for addition in _elements(_template("archive_head.html", entry=entry, root=root, newsletter=newsletter)):
+    for addition in _elements(_template("archive_head.html", entry=entry, shelf=shelf)):
         page.head.append(addition)
-    banner = _elements(_template("archive_banner.html", entry=entry, newsletter=newsletter))
+    banner = _elements(_template("archive_banner.html", entry=entry, shelf=shelf))
     for addition in reversed(banner):
         page.body.insert(0, addition)
     text: str = lxml_html.tostring(page, encoding="unicode", doctype="<!DOCTYPE html>")
     return text + "\n"
 
 
-def front_page(entries: Sequence[Entry], *, newsletter: str, language: str, root: str) -> str:
+def front_page(entries: Sequence[Entry], shelf: Shelf) -> str:
     """Every issue, the newest first, in each of its languages."""
     by_number: dict[int, list[Entry]] = {}
     for each in entries:
         by_number.setdefault(each.number, []).append(each)
-    issues = [sorted(group, key=lambda each: each.language != language) for group in by_number.values()]
-    return _template("archive.html", issues=issues, newsletter=newsletter, language=language, root=root)
+    issues = [sorted(group, key=lambda each: each.language != shelf.language) for group in by_number.values()]
+    return _template("archive.html", issues=issues, shelf=shelf)
 
 
-def atom_feed(entries: Sequence[Entry], *, newsletter: str, root: str, language: str) -> str:
+def atom_feed(entries: Sequence[Entry], shelf: Shelf) -> str:
     """RFC 4287; of an issue in several languages, that of the newsletter."""
     spoken: dict[int, Entry] = {}
     for each in entries:
-        if each.number not in spoken or each.language == language:
+        if each.number not in spoken or each.language == shelf.language:
             spoken[each.number] = each
     updated = max(each.updated for each in entries)
     shown = list(spoken.values())[:_MOST_IN_FEED]
-    return _template("feed.xml", entries=shown, newsletter=newsletter, root=root, language=language, updated=updated)
+    return _template("feed.xml", entries=shown, shelf=shelf, updated=updated)
 
 
-def sitemap(entries: Sequence[Entry], *, root: str) -> str:
-    return _template("sitemap.xml", entries=entries, root=root)
+def sitemap(entries: Sequence[Entry], shelf: Shelf) -> str:
+    return _template("sitemap.xml", entries=entries, shelf=shelf)
 
 
 def _take_out(link: lxml_html.HtmlElement) -> None:

@@ -106,7 +106,7 @@ class _Guarded:
                 headers["Content-Security-Policy"] = _POLICY
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["Referrer-Policy"] = "no-referrer"
-                headers["Cache-Control"] = "no-store"
+                headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         await self._app(scope, receive, guarded)
@@ -191,7 +191,10 @@ async def _picture(views: Views, request: Request) -> Response:
     except DispatcherError:
         return PlainTextResponse("", status_code=404)
     found = shown.pictures.get(request.path_params["name"])
-    return Response(found[1], media_type=found[0]) if found else PlainTextResponse("", status_code=404)
+    if not found:
+        return PlainTextResponse("", status_code=404)
+    kept = {"Cache-Control": "private, max-age=86400, immutable"}  # a picture is named after its content
+    return Response(found[1], media_type=found[0], headers=kept)
 
 
 async def _changes(views: Views, _request: Request) -> Response:

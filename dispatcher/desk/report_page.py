@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from dispatcher.desk.plots import Plot, chart, drawn, growth_plots, page_template
 from dispatcher.desk.screen import spoken_readers
 from dispatcher.models import Kind, State
+from dispatcher.storage.control import force_of
 from dispatcher.storage.database import Database
 from dispatcher.storage.history import Settled, readers_by_issue, settled_by_second
 from dispatcher.storage.mailings import Mailing, lists_of
@@ -34,6 +35,7 @@ def report_page(database: Database, mailing: Mailing, *, newsletter: str, timezo
         began=f"{sent_at.astimezone(ZoneInfo(timezone)):%d %B %Y, %H:%M}" if sent_at else "",
         readers=spoken_readers(counts.total()),
         counts=[(state.replace("_", " "), counts[state]) for state in State if counts[state] or state is State.SENT],
+        forced=force_of(database, mailing.id),
         doubts=doubtful_addresses(database, mailing.id),
         troubles=[(each.rows, each.state.replace("_", " "), each.domain, each.said) for each in troubles],
         plots=_plots(database, mailing, timezone),

@@ -62,10 +62,12 @@ def confirm(question: str, expected: str) -> bool:
 
 
 def spoken_time(seconds: float) -> str:
-    """`45 s`, `12 min`, `3 h 20 min`."""
+    """`45 s`, `12 min`, `3 h 20 min`, `2 days 3 h`."""
     if seconds < 90:
         return f"{max(round(seconds), 1)} s"
     minutes = round(seconds / 60)
+    if minutes >= 48 * 60:
+        return f"{minutes // 1440} days {minutes % 1440 // 60} h"
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
 
 

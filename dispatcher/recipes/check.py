@@ -1,7 +1,7 @@
 """The recipe of `dispatcher check 29`: reads, draws and builds every language of an issue, and lists what is wrong."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from email import message_from_bytes, policy
@@ -16,7 +16,7 @@ from dispatcher.content.checking.register import find_all, finding
 from dispatcher.content.checking.support import excused
 from dispatcher.content.checking.urls import canonical
 from dispatcher.content.checking.verdict import Excuse, Verdict, judge
-from dispatcher.content.compose import compose
+from dispatcher.content.compose import Drawn
 from dispatcher.content.drawing.theme import Theme, find_theme, read_strings, shown_path
 from dispatcher.content.message.build import make_skeleton, neutral_reader
 from dispatcher.content.personal import MARK
@@ -25,10 +25,11 @@ from dispatcher.content.source.translations import drift
 from dispatcher.desk import findings, screen
 from dispatcher.desk.links import Answers, ask, link_findings
 from dispatcher.desk.spam import spam_findings
-from dispatcher.errors import Fault, Finding, InputWrong, Severity
+from dispatcher.errors import Finding, InputWrong, Severity
 from dispatcher.models import Edition
-from dispatcher.recipes.editions import sample_message
-from dispatcher.recipes.newsletter import letterhead
+from dispatcher.recipes.editions import draw_draft, sample_message
+
+Draw = Callable[[Draft], Drawn]
 
 _URL = re.compile(r"https?://[^\s<>\"'\])]+")
 
@@ -53,21 +54,29 @@ def check(settings: Settings, what: str, wish: Wish) -> Verdict:
         folder = find_issue(settings.folder, what)
         issue = load_issue(folder, root=settings.folder, default_language=settings.language)
     except InputWrong as error:
-        return judge({"": [finding(fault) for fault in error.faults]}, [])
-    return check_issue(settings, issue, wish)
+        return unreadable(error)
+    return check_issue(settings, issue, wish, lambda draft: draw_draft(issue, draft, settings, label_missing=True))
+
+
+def unreadable(error: InputWrong) -> Verdict:
+    """What is wrong with an issue that cannot even be read."""
+    return judge({"": [finding(fault) for fault in error.faults]}, [])
 
 
 def stop_at_errors(settings: Settings, issue: Issue, made: Mapping[str, Edition]) -> None:
-    """The check as a step of sending: raises InputWrong for errors, and says how much else there is."""
-    verdict = check_issue(settings, issue, Wish(), made)
+    """The check as a step of sending: raises InputWrong for errors, and says how much else there is.
+
+    What came up when the editions were made has been told.
+    """
+    verdict = check_issue(settings, issue, Wish(), lambda draft: Drawn(edition=made[draft.language]))
     if errors := [each.fault for each in verdict.findings if each.severity is Severity.ERROR]:
         raise InputWrong(errors)
     if verdict.findings:
         screen.note(f"{findings.summary(verdict.findings)}; see: dispatcher check {issue.number}")
 
 
-def check_issue(settings: Settings, issue: Issue, wish: Wish, made: Mapping[str, Edition] | None = None) -> Verdict:
-    """The same, of an issue that has been read; `made` are its editions if they have been drawn."""
+def check_issue(settings: Settings, issue: Issue, wish: Wish, draw: Draw) -> Verdict:
+    """The same, of an issue that has been read."""
     found = _Found()
     earlier = _ran_earlier(settings.folder, issue.number)
     original, *translations = issue.drafts.values()
@@ -75,12 +84,12 @@ def check_issue(settings: Settings, issue: Issue, wish: Wish, made: Mapping[str,
         path = _shown(draft.path, settings.folder)
         found.excuses += _excuses(draft, original, path)
         try:
-            edition, faults = _drawn(settings, issue, draft, made)
-            proof = lay_proof(settings, issue, draft, edition, earlier)
+            drawn = draw(draft)
+            proof = lay_proof(settings, issue, draft, drawn.edition, earlier)
         except InputWrong as error:
             found.by_path[path] = [finding(fault, "NL051") for fault in error.faults]
             continue
-        found.by_path[path] = [*(finding(fault) for fault in faults), *find_all(proof)]
+        found.by_path[path] = [*(finding(fault) for fault in drawn.warnings), *find_all(proof)]
         if wish.links:
             found.by_path[path] += link_findings(_answers(proof, settings), path)
         if wish.spam:
@@ -89,25 +98,6 @@ def check_issue(settings: Settings, issue: Issue, wish: Wish, made: Mapping[str,
         path = _shown(translation.path, settings.folder)
         found.by_path[path] += [finding(fault) for fault in drift(original, translation, path=path)]
     return judge(found.by_path, found.excuses)
-
-
-def _drawn(
-    settings: Settings, issue: Issue, draft: Draft, made: Mapping[str, Edition] | None
-) -> tuple[Edition, list[Fault]]:
-    """The edition of a draft, and the faults that came up while it was drawn."""
-    if made is not None:
-        return made[draft.language], []
-    faults: list[Fault] = []
-    edition = compose(
-        draft,
-        number=issue.number,
-        folder=issue.folder,
-        theme=find_theme(draft.theme or settings.theme, settings.folder),
-        letterhead=letterhead(settings),
-        label_missing=True,
-        warnings=faults,
-    )
-    return edition, faults
 
 
 def lay_proof(settings: Settings, issue: Issue, draft: Draft, edition: Edition, earlier: Mapping[str, str]) -> Proof:

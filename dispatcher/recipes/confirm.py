@@ -14,7 +14,7 @@ from dispatcher.storage.control import staged_hashes
 from dispatcher.storage.mailings import Mailing
 from dispatcher.storage.reports import observed_rate
 
-_GUESSED_RATE = 10.0  # messages a second, until this newsletter has sent something over a relay
+GUESSED_RATE = 10.0  # messages a second, until this newsletter has sent something over a relay
 
 
 def pass_gate(newsletter: Newsletter, order: Order, plan: Plan) -> None:
@@ -66,7 +66,7 @@ def _over(newsletter: Newsletter, people: int) -> str:
     if isinstance(newsletter.relay, MaildirRelay):
         return f"into {newsletter.relay.folder.name}"
     rate = observed_rate(newsletter.database)
-    time = screen.spoken_time(people / (rate or _GUESSED_RATE)) + ("" if rate else ", a guess")
+    time = screen.spoken_time(people / (rate or GUESSED_RATE)) + ("" if rate else ", a guess")
     return f"over {', '.join(map(str, newsletter.relays))}, about {time}"
 
 

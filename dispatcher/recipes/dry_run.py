@@ -4,19 +4,26 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from zoneinfo import ZoneInfo
 
 from dispatcher.content.message.build import make_skeleton
+from dispatcher.delivery.forecast import Way, forecast
+from dispatcher.delivery.relay import SmtpRelay
 from dispatcher.desk import screen
 from dispatcher.errors import Fault, InputWrong
 from dispatcher.models import Subscriber
+from dispatcher.recipes.confirm import GUESSED_RATE
 from dispatcher.recipes.editions import sample_message, say_weights, thaw_editions
 from dispatcher.recipes.newsletter import Newsletter
 from dispatcher.recipes.plan import Order, Plan, make_plan
+from dispatcher.recipes.transport import pacing_of
+from dispatcher.storage.database import now
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.readers import RESERVED_DOMAIN, is_reserved, readers
-from dispatcher.storage.reports import observed_rate
+from dispatcher.storage.reports import observed_rate, sent_over
 from dispatcher.storage.subscribers import everybody, members
 
 _PAGE = 1000
@@ -30,6 +37,7 @@ def dry_run(newsletter: Newsletter, order: Order) -> None:
     plan = make_plan(newsletter, order)
     begun = time.monotonic()
     built: Counter[str] = Counter()
+    domains: Counter[str] = Counter()
     faults: list[str] = []
     octets = 0
     for language, reader in _planned(newsletter, plan):
@@ -37,10 +45,12 @@ def dry_run(newsletter: Newsletter, order: Order) -> None:
         content = sample_message(newsletter.settings, skeleton, reader, plan.number)
         faults += [f"{reader.email}: {defect}" for defect in _defects(content)]
         built[language] += 1
+        domains[reader.email.rpartition("@")[2]] += 1
         octets += len(content)
     if faults:
         raise InputWrong([Fault(path=f"issue {plan.number}", message=fault) for fault in faults[:100]])
     _say_plan(newsletter, plan, built, octets, time.monotonic() - begun)
+    _say_forecast(newsletter, domains)
     say_weights(plan.editions)
 
 
@@ -82,8 +92,28 @@ def _say_plan(newsletter: Newsletter, plan: Plan, built: Counter[str], octets: i
         screen.say(f"every message was built and parsed back in {time_taken}, {octets // total:,} bytes each")
     for address, reason in _skipped(newsletter, plan):
         screen.say(f"skipped: {address}: {reason}")
-    if rate := observed_rate(newsletter.database):
-        screen.say(f"expected time: {screen.spoken_time(total / rate)}, at the {rate:,.0f} a second of the last issue")
+
+
+def _say_forecast(newsletter: Newsletter, messages: Counter[str]) -> None:
+    """How long the send will take under every limit, and when it ends."""
+    ways = [_way(newsletter, relay) for relay in newsletter.relays if isinstance(relay, SmtpRelay)]
+    if not ways or not messages:
+        return
+    observed = observed_rate(newsletter.database)
+    source = "as the last issue" if observed else "a guess until the first issue has gone out"
+    told = forecast(messages, ways, pacing_of(newsletter.settings), rate=observed or GUESSED_RATE, source=source)
+    ends = (now() + told.lasts).astimezone(ZoneInfo(newsletter.settings.timezone))
+    screen.say(
+        f"expected time: {screen.spoken_time(told.lasts.total_seconds())}, {told.because}; "
+        f"begun now, it ends on {ends:%A %Y-%m-%d} about {ends:%H:%M %Z}"
+    )
+
+
+def _way(newsletter: Newsletter, relay: SmtpRelay) -> Way:
+    if relay.per_day is None:
+        return Way(relay=relay)
+    sent, _ = sent_over(newsletter.database, str(relay), since=now() - timedelta(days=1))
+    return Way(relay=relay, left_today=max(relay.per_day - sent, 0))
 
 
 def _skipped(newsletter: Newsletter, plan: Plan) -> Iterator[tuple[str, str]]:

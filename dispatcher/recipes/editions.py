@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dispatcher.audience.language import best_match
 from dispatcher.config import Settings
-from dispatcher.content.compose import compose
+from dispatcher.content.compose import Drawn, draw
 from dispatcher.content.drawing.theme import find_theme
 from dispatcher.content.message.budget import MAX_BYTES, encoded_bytes, weigh
 from dispatcher.content.message.build import Skeleton, build_message, make_skeleton
@@ -17,7 +17,7 @@ from dispatcher.content.message.evaluate import reader_values
 from dispatcher.content.message.frozen import content_hash, freeze_edition, picture_names, thaw_edition
 from dispatcher.content.message.merge import Unfilled
 from dispatcher.content.message.needs import attributes_used, culprit
-from dispatcher.content.source.issue import Issue, find_issue, load_issue
+from dispatcher.content.source.issue import Draft, Issue, find_issue, load_issue
 from dispatcher.content.source.translations import drift
 from dispatcher.desk import screen
 from dispatcher.errors import Fault, InputWrong
@@ -65,15 +65,9 @@ def compose_editions(issue: Issue, settings: Settings, *, label_missing: bool = 
     faults: list[Fault] = []
     for language, draft in issue.drafts.items():
         try:
-            made[language] = compose(
-                draft,
-                number=issue.number,
-                folder=issue.folder,
-                theme=find_theme(draft.theme or settings.theme, settings.folder),
-                letterhead=letterhead(settings),
-                label_missing=label_missing,
-                warnings=warnings,
-            )
+            drawn = draw_draft(issue, draft, settings, label_missing=label_missing)
+            made[language] = drawn.edition
+            warnings += drawn.warnings
             make_skeleton(made[language])
         except InputWrong as error:
             faults += error.faults
@@ -81,6 +75,18 @@ def compose_editions(issue: Issue, settings: Settings, *, label_missing: bool = 
         raise InputWrong(list(dict.fromkeys(faults)))
     once = tuple(dict.fromkeys(warnings))
     return Editions(number=issue.number, default_language=next(iter(made)), by_language=made, warnings=once)
+
+
+def draw_draft(issue: Issue, draft: Draft, settings: Settings, *, label_missing: bool) -> Drawn:
+    """One of the issue's languages, as the newsletter's theme and settings draw it. Raises InputWrong."""
+    return draw(
+        draft,
+        number=issue.number,
+        folder=issue.folder,
+        theme=find_theme(draft.theme or settings.theme, settings.folder),
+        letterhead=letterhead(settings),
+        label_missing=label_missing,
+    )
 
 
 def thaw_editions(database: Database, mailing_id: int) -> tuple[Editions, dict[int, str]]:
@@ -123,6 +129,13 @@ def check_fields(
             faults.append(_fault(problem, people, field, list_name))
     if faults:
         raise InputWrong(faults)
+
+
+def filled(part: str | Unfilled) -> str:
+    """A part that has been merged for one reader. Raises InputWrong if his fields do not fill it."""
+    if isinstance(part, Unfilled):
+        raise InputWrong([Fault(path="issue", message=part.reason, remedy="choose another reader, or add a default")])
+    return part
 
 
 def sample_message(settings: Settings, skeleton: Skeleton, reader: Subscriber, number: int) -> bytes:

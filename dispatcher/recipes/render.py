@@ -4,10 +4,9 @@ from pathlib import Path
 
 from dispatcher.config import Settings
 from dispatcher.content.message.build import make_skeleton, merged_html, merged_text, neutral_reader
-from dispatcher.content.message.merge import Unfilled
-from dispatcher.errors import Fault, InputWrong
 from dispatcher.recipes.editions import (
     compose_editions,
+    filled,
     load_named,
     manifest,
     sample_message,
@@ -31,8 +30,8 @@ def render(settings: Settings, what: str, out: Path) -> list[Path]:
         reader = neutral_reader(skeleton, language)
         copy = sample_copy(settings, reader, number=issue.number)
         links = {"unsubscribe_url": copy.unsubscribe_url, "view_url": copy.view_url}
-        written[out / f"{language}.html"] = _filled(merged_html(skeleton, reader, **links)).encode()
-        written[out / f"{language}.txt"] = _filled(merged_text(skeleton, reader, **links)).encode()
+        written[out / f"{language}.html"] = filled(merged_html(skeleton, reader, **links)).encode()
+        written[out / f"{language}.txt"] = filled(merged_text(skeleton, reader, **links)).encode()
         written[out / f"{language}.eml"] = sample_message(settings, skeleton, reader, issue.number)
     written[out / "manifest.json"] = manifest(editions).encode()
     say_weights(editions)
@@ -40,9 +39,3 @@ def render(settings: Settings, what: str, out: Path) -> list[Path]:
     for path, content in written.items():
         path.write_bytes(content)
     return list(written)
-
-
-def _filled(part: str | Unfilled) -> str:
-    if isinstance(part, Unfilled):
-        raise InputWrong([Fault(path="issue", message=part.reason)])
-    return part

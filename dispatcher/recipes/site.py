@@ -7,20 +7,20 @@ from functools import lru_cache, partial
 from dispatcher.audience.address import read_address
 from dispatcher.audience.language import best_match
 from dispatcher.audience.people import everything_about
-from dispatcher.content.message.build import make_skeleton, merged_html, neutral_reader, neutral_subject
+from dispatcher.content.message.build import make_skeleton, merged_html, neutral_reader
 from dispatcher.content.message.frozen import picture_names, thaw_edition
 from dispatcher.content.message.merge import Unfilled
+from dispatcher.desk.archive_site import Entry, atom_feed, sitemap
 from dispatcher.desk.person import as_plain
 from dispatcher.models import Kind
 from dispatcher.recipes.draft_pictures import draft_pictures
-from dispatcher.recipes.editions import thaw_editions
 from dispatcher.recipes.hooks import fetch_over_https, take_hook
 from dispatcher.recipes.letters import wording_of
 from dispatcher.recipes.newsletter import Newsletter, base_url, letterhead
+from dispatcher.recipes.public_archive import open_archive
 from dispatcher.storage.database import Database
 from dispatcher.storage.dossiers import Dossier
 from dispatcher.storage.mailings import FrozenEdition, Mailing, editions_of, find_mailing, find_picture
-from dispatcher.storage.reports import summaries
 from dispatcher.tokens import SAMPLE, ViewToken, sign_view
 from dispatcher.web.limits import Limits
 from dispatcher.web.site import IssueLine, Mailbox, Site
@@ -32,20 +32,23 @@ def site_of(newsletter: Newsletter, *, wake_letters: Callable[[], None] = lambda
     """What the pages of this newsletter are made from."""
     settings, database = newsletter.settings, newsletter.database
     pages_of = _page_drawer(newsletter)
-    titles_of = _title_reader(newsletter)
+    archive = open_archive(newsletter)
     find_draft_picture = draft_pictures(settings.folder)
 
     def issue_page(number: int, language: str) -> str | None:
         mailing = _shown_mailing(database, number)
         pages = {} if mailing is None else pages_of(mailing.id)
-        return pages[best_match(language, list(pages), next(iter(pages)))] if pages else None
-
-    def public_issue_page(number: int, language: str) -> str | None:
-        mailing = find_mailing(database, number, Kind.LIVE)
-        return None if mailing is None or mailing.handed_over_at is None else pages_of(mailing.id).get(language)
+        if not pages:
+            return None
+        best = best_match(language, list(pages), next(iter(pages)))
+        return archive.page(number, best) or pages[best]
 
     def issues() -> Sequence[IssueLine]:
-        return _archive(newsletter, titles_of)
+        return [_line(each) for each in archive.entries()]
+
+    def feed() -> str | None:
+        entries = archive.entries()
+        return atom_feed(entries, archive.shelf) if entries else None
 
     def any_picture(name: str) -> tuple[str, bytes] | None:
         return find_picture(database, name) or find_draft_picture(name)
@@ -60,14 +63,26 @@ def site_of(newsletter: Newsletter, *, wake_letters: Callable[[], None] = lambda
         list_name=settings.list,
         open_lists=settings.open_lists or (settings.list,),
         issue_page=issue_page,
-        public_issue_page=public_issue_page,
+        public_issue_page=archive.page,
         issues=issues,
+        feed=feed,
+        sitemap=lambda: sitemap(archive.entries(), archive.shelf),
         find_picture=any_picture,
         read_mailbox=read_mailbox,
         own_data=lambda person: own_data(newsletter, person),
         wake_letters=wake_letters,
         take_hook=partial(take_hook, newsletter, fetch=fetch_over_https),
         limits=Limits(),
+    )
+
+
+def _line(entry: Entry) -> IssueLine:
+    return IssueLine(
+        number=entry.number,
+        title=entry.title,
+        sent_on=entry.day or entry.updated.date(),
+        language=entry.language,
+        corrected=entry.corrected,
     )
 
 
@@ -82,27 +97,6 @@ def own_data(newsletter: Newsletter, person: Dossier) -> str:
     known = everything_about(newsletter.database, newsletter.keyring, person.email)
     plain = as_plain(known.address, person, known.suppression, known.requests)
     return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
-
-
-def _archive(newsletter: Newsletter, titles_of: Callable[[int], Mapping[str, str]]) -> list[IssueLine]:
-    """Issues that have gone out live, newest first, one line for each language."""
-    return [
-        IssueLine(number=each.issue, title=title, sent_on=each.handed_over_at.date(), language=language)
-        for each in sorted(summaries(newsletter.database), key=lambda each: each.issue, reverse=True)
-        if each.kind is Kind.LIVE and each.handed_over_at is not None
-        for language, title in titles_of(each.id).items()
-    ]
-
-
-def _title_reader(newsletter: Newsletter) -> Callable[[int], Mapping[str, str]]:
-    """A function of a mailing's id that gives its subjects by language, as nobody in particular reads them."""
-
-    @lru_cache(maxsize=1000)
-    def titles_of(mailing_id: int) -> Mapping[str, str]:
-        editions, _ = thaw_editions(newsletter.database, mailing_id)
-        return {language: neutral_subject(make_skeleton(each)) for language, each in editions.by_language.items()}
-
-    return titles_of
 
 
 def _shown_mailing(database: Database, number: int) -> Mailing | None:

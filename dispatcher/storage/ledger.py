@@ -22,7 +22,7 @@ from dispatcher.errors import LedgerFailed
 from dispatcher.models import Delivery, Outcome, Reply, State, Subscriber
 from dispatcher.storage.database import Database, now
 from dispatcher.storage.mailings import Mailing
-from dispatcher.storage.reports import count_states
+from dispatcher.storage.reports import count_states, sent_over
 from dispatcher.storage.schema import as_text, delivery, from_text, mailing, reader_list, subscriber
 from dispatcher.tokens import message_id
 
@@ -137,12 +137,7 @@ class Ledger:
 
     def sent_over(self, relay: str, *, since: datetime) -> tuple[int, datetime | None]:
         """How many messages of all mailings a relay took since then, and when the first of them."""
-        query = select(func.count(), func.min(delivery.c.settled_at)).where(
-            delivery.c.relay == relay, delivery.c.state == State.SENT, delivery.c.settled_at >= since
-        )
-        with self.database.reading() as connection:
-            sent, first_at = connection.execute(query).one()
-        return sent, first_at
+        return sent_over(self.database, relay, since=since)
 
     def busiest_day_over(self, relay: str, *, since: datetime, until: datetime) -> int:
         """How many messages of all mailings a relay took on that day (UTC) between the two on which they were most."""

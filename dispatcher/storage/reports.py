@@ -187,6 +187,16 @@ def observed_rate(database: Database) -> float | None:
     return row.messages / row.seconds if row and row.seconds and row.seconds > 0 else None
 
 
+def sent_over(database: Database, relay: str, *, since: datetime) -> tuple[int, datetime | None]:
+    """How many messages of all mailings a relay took since then, and when the first of them."""
+    query = select(func.count(), func.min(delivery.c.settled_at)).where(
+        delivery.c.relay == relay, delivery.c.state == State.SENT, delivery.c.settled_at >= since
+    )
+    with database.reading() as connection:
+        sent, first_at = connection.execute(query).one()
+    return sent, first_at
+
+
 def count_states(database: Database, mailing_id: int) -> Counter[State]:
     """Rows by state."""
     query = (

@@ -63,6 +63,11 @@ def issue_answer(site: Site, html: str, *, is_public: bool) -> Response:
     return _answer(site, html, "text/html", policy=policy, is_indexed=is_public)
 
 
+def xml_answer(site: Site, content: str, media_type: str) -> Response:
+    """For programs that look for what is new."""
+    return _answer(site, content, media_type, is_indexed=True)
+
+
 def picture_answer(site: Site, content: bytes, media_type: str) -> Response:
     return _answer(site, content, media_type, kept=_KEPT, is_indexed=True)
 

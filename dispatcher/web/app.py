@@ -39,6 +39,8 @@ def make_site(site: Site, *, lifespan: Lifespan[Starlette] | None = None) -> Sta
             Route("/issues", partial(archive.archive_page, site, pages)),
             Route("/issues/{number}", partial(archive.public_issue, site, pages)),
             Route("/issues/{number}/{language}", partial(archive.public_issue, site, pages)),
+            Route("/feed.xml", partial(archive.feed, site)),
+            Route("/sitemap.xml", partial(archive.sitemap, site)),
             Route("/v/{token}", partial(archive.viewed_issue, site, pages)),
             Route("/pictures/{name}", partial(archive.picture, site)),
             Route("/hooks/{provider}", partial(hooks.take, site), methods=["POST"]),

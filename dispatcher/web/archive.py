@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dispatcher.tokens import SAMPLE, read_view
-from dispatcher.web.answers import issue_answer, picture_answer, show
+from dispatcher.web.answers import issue_answer, picture_answer, show, xml_answer
 from dispatcher.web.joining import join_form
 from dispatcher.web.pages import Pages
 from dispatcher.web.site import IssueLine, Site
@@ -60,6 +60,17 @@ async def public_issue(site: Site, pages: Pages, request: Request) -> Response:
     if html is None:
         raise HTTPException(404)
     return issue_answer(site, html, is_public=True)
+
+
+async def feed(site: Site, _request: Request) -> Response:
+    atom = await run_in_threadpool(site.feed)
+    if atom is None:
+        raise HTTPException(404)
+    return xml_answer(site, atom, "application/atom+xml")
+
+
+async def sitemap(site: Site, _request: Request) -> Response:
+    return xml_answer(site, await run_in_threadpool(site.sitemap), "application/xml")
 
 
 async def picture(site: Site, request: Request) -> Response:

@@ -28,6 +28,7 @@ class IssueLine:
     title: str
     sent_on: date
     language: str
+    corrected: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,8 @@ class Site:
     issue_page: Callable[[int, str], str | None]  # number, language → HTML without personal data
     public_issue_page: Callable[[int, str], str | None]  # the same, None until the issue has gone out live
     issues: Callable[[], Sequence[IssueLine]]  # that have gone out live, newest first, one for each language
+    feed: Callable[[], str | None]  # of them, as Atom; None until one has gone out
+    sitemap: Callable[[], str]
     find_picture: Callable[[str], tuple[str, bytes] | None]  # name → media type and content
     read_mailbox: Callable[[str], Mailbox]  # raises ValueError
     own_data: Callable[[Dossier], str]  # everything kept about a person, as JSON

@@ -71,14 +71,20 @@ def tab(browser: Browser, url: str, desk: Desk) -> Iterator[Page]:
 
 
 def mail(tab: Page) -> FrameLocator:
-    return tab.frame_locator("#frames iframe:not(.coming)")
+    return tab.frame_locator("#frames iframe")
 
 
 def test_a_save_is_seen_at_once_where_the_editor_was_reading(tab: Page, desk: Desk) -> None:
     tab.locator("#frames iframe").evaluate("frame => frame.contentWindow.scrollTo(0, 300)")
     desk.change("what boiled this week", "what boiled over this week")
     expect(mail(tab).locator("body")).to_contain_text("what boiled over this week")
-    assert tab.locator("#frames iframe:not(.coming)").evaluate("frame => frame.contentWindow.scrollY") == 300
+    assert tab.locator("#frames iframe").evaluate("frame => frame.contentWindow.scrollY") == 300
+
+
+def test_a_change_of_the_settings_is_seen_as_well(tab: Page, desk: Desk) -> None:
+    desk.change("1 Example Street", "2 Example Street", "pyproject.toml")
+    expect(mail(tab).locator("body")).to_contain_text("2 Example Street")
+    desk.write("pyproject.toml", PYPROJECT)
 
 
 def test_a_mistake_stands_over_the_last_good_picture_until_it_is_mended(tab: Page, desk: Desk) -> None:
@@ -125,12 +131,14 @@ def test_each_view_shows_what_a_program_of_its_kind_does(tab: Page) -> None:
     tab.click("#tab-styleless")
     expect(mail(tab).locator("style")).to_have_count(0)
     tab.click("#tab-phone")
-    expect(tab.locator("#frames iframe:not(.coming)")).to_have_css("width", "375px")
+    expect(tab.locator("#frames iframe")).to_have_css("width", "375px")
     tab.click("#tab-text")
     expect(tab.locator("#text")).to_contain_text("The kettle that sings")
     tab.click("#tab-source")
     tab.select_option("#which", "headers")
     expect(tab.locator("#lines")).to_contain_text("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
+    tab.select_option("#which", "MJML")
+    expect(tab.locator("#lines")).to_contain_text('Dear {{ subscriber.name | default("reader") }}, here is what boiled')
 
 
 def test_it_is_worked_with_the_keyboard_and_axe_finds_nothing(tab: Page) -> None:

@@ -4,6 +4,9 @@ import json
 import re
 import shutil
 import time
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from importlib.metadata import version
 
 from tests.newsletter import ANN, BOB, CAST, CLEO, DAN, EVE, WANG_FANG, Newsletter, html_of, text_of
 from tests.relay import Relay
@@ -86,6 +89,17 @@ def test_the_receipt_holds_counts_and_no_address(live: Newsletter) -> None:
     assert str(len(CAST)) in receipt
 
 
+def test_the_receipt_says_which_templates_drew_the_issue(live: Newsletter) -> None:
+    live.write("templates/default/strings/en.toml", 'unsubscribe = "Leave"\n')
+    live.write("templates/default/strings/zh.toml", 'unsubscribe = "离开"\n')
+    live.send()
+    receipt = json.loads(live.read("issues/29/receipt.json"))
+    assert receipt["dispatcher"] == version("newsletter-dispatcher")
+    files = sorted(path for path in (live.folder / "templates").rglob("*") if path.is_file())
+    lines = [f"{path.relative_to(live.folder)} {sha256(path.read_bytes()).hexdigest()}" for path in files]
+    assert receipt["templates"] == sha256("\n".join(lines).encode()).hexdigest()
+
+
 def test_a_receipt_that_the_database_does_not_know_stops_the_send(live: Newsletter, relay: Relay) -> None:
     live.send()
     for file in live.folder.glob("dispatcher.db*"):
@@ -164,6 +178,16 @@ def test_a_dry_run_hands_over_nothing(live: Newsletter, relay: Relay) -> None:
     assert not (live.folder / "issues/29/receipt.json").exists()
     live.send()
     assert relay.copies == dict.fromkeys(READERS, 1)
+
+
+def test_a_dry_run_foretells_when_it_will_end_under_the_quota_of_the_day(live: Newsletter, relay: Relay) -> None:
+    tables = f'\n[[tool.dispatcher.relays]]\nurl = "{relay.url}"\nper_day = 2\n'
+    live.write("pyproject.toml", live.read("pyproject.toml") + tables)
+    del live.env["DISPATCHER_RELAY"]
+    said = live.expect(0, "send-issue", "29", "--dry-run")
+    until = (datetime.now(UTC) + timedelta(days=2)).date()
+    assert "expected time: 2 days 0 h, with the 2 a day of 127.0.0.1:" in said
+    assert re.search(rf"begun now, it ends on \w+day {until} about \d\d:\d\d UTC", said)
 
 
 def test_each_reader_gets_the_issue_in_the_best_matching_language(live: Newsletter, relay: Relay) -> None:

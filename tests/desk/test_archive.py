@@ -88,6 +88,7 @@ def test_a_page_holds_no_readers_link_and_says_where_it_belongs(desk: Desk) -> N
     assert "invalid" not in page
     assert "/u/" not in page
     assert "Unsubscribe" not in page
+    assert "You receive this because" not in page
     assert '<link rel="canonical" href="https://kettles.example.org/issues/2/en/">' in page
     assert '<link rel="alternate" hreflang="zh" href="https://kettles.example.org/issues/2/zh/">' in page
     assert '<meta property="og:title" content="Kettles of the week">' in page

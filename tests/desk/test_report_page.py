@@ -22,7 +22,7 @@ def sent(live: Newsletter, relay: Relay) -> Newsletter:
     """Issue 29, sent: Dan is refused, Eve in doubt."""
     relay.reply("rcpt", BAD_NAME, to=DAN)
     relay.close("dot", to=EVE, kept=True)
-    live.send("--yes", "--patience", "0", code=76)
+    live.send("--yes", "--patience", "0", "--force", "the printer waits", code=76)
     return live
 
 
@@ -50,6 +50,7 @@ def test_the_page_tells_all_needs_nothing_else_and_axe_finds_nothing(
     words = tab.inner_text("main")
     assert words.index("In doubt") < words.index("sent")
     assert EVE in words
+    assert "Sent without staging: the printer waits" in words
     assert BAD_NAME in words
     assert tab.locator("svg").count() == 1
     assert asked == [path.as_uri()]

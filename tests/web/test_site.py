@@ -293,6 +293,19 @@ def test_an_issue_is_public_once_it_has_gone_out(fortress: House) -> None:
         assert (answer.status, answer.body) == (404, missing(fortress))
 
 
+def test_programs_find_a_feed_and_a_map_of_the_issues(fortress: House) -> None:
+    for path, kind, content in (
+        ("/feed.xml", "application/atom+xml", b"<feed/>"), ("/sitemap.xml", "application/xml", b"<urlset/>"),
+    ):  # fmt: skip
+        answer = fortress.ask("GET", path)
+        assert (answer.status, answer.body) == (200, content)
+        assert answer.headers["content-type"].startswith(kind)
+        assert "x-robots-tag" not in answer.headers
+    assert 'href="/feed.xml"' in fortress.ask("GET", "/issues").text
+    unread = replace(fortress.site, feed=lambda: None)
+    assert House(site=unread, application=make_site(unread)).ask("GET", "/feed.xml").status == 404
+
+
 def test_a_picture_is_kept_for_good(fortress: House) -> None:
     answer = fortress.ask("GET", f"/pictures/{PNG}")
     assert (answer.status, answer.body) == (200, b"\x89PNG")

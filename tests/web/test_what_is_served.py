@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 from PIL import Image
@@ -53,6 +54,47 @@ def test_what_went_out_live_is_public_and_later_trials_do_not_change_it(live: Ne
         assert "The kettle" in page
         assert pages.issue_page(29, "en") == page
         assert pages.public_issue_page(29, "fr") is None
+
+
+def test_the_public_page_is_the_archives_with_nothing_on_it_that_is_for_its_readers_only(live: Newsletter) -> None:
+    live.send()
+    with site(live) as pages:
+        page, chinese = pages.public_issue_page(29, "en"), pages.public_issue_page(29, "zh")
+        assert page is not None
+        assert chinese is not None
+        for words in ("You receive this because", "Unsubscribe", "/u/", ".invalid"):
+            assert words not in page
+        assert "您收到这封邮件" not in chinese
+        assert "1 Example Street" in page
+        assert '<link rel="canonical" href="http://127.0.0.1:8029/issues/29/en">' in page
+        assert '<a href="/issues/29/zh" hreflang="zh"' in page
+        assert pages.sitemap().count("<loc>") == 3
+        feed = pages.feed()
+        assert feed is not None
+        assert '<link rel="alternate" type="text/html" href="http://127.0.0.1:8029/issues/29/en"/>' in feed
+        assert "<title>Two small stories</title>" in feed
+
+
+def test_a_correction_is_public_with_its_date_as_soon_as_it_is_written(live: Newsletter) -> None:
+    live.send()
+    with site(live) as pages:
+        assert pages.issues()[0].corrected is None
+        head = "corrected: 2026-12-01\ncorrection: It was a samovar.\ndate:"
+        live.write("issues/29/issue.md", ISSUE.replace("The kettle", "The samovar").replace("date:", head))
+        page = pages.public_issue_page(29, "en")
+        assert page is not None
+        assert "The samovar" in page
+        assert '<time datetime="2026-12-01">2026-12-01</time>: It was a samovar.' in page
+        assert pages.issues()[0].corrected == date(2026, 12, 1)
+        live.replace("issues/29/issue.md", "It was a samovar", "It broke {% if")
+        live.replace("issues/29/issue.md", "The samovar", "{% if")
+        assert "The kettle" in (pages.public_issue_page(29, "en") or "")
+
+
+def test_there_is_no_feed_before_the_first_issue(newsletter: Newsletter) -> None:
+    with site(newsletter) as pages:
+        assert pages.feed() is None
+        assert pages.issues() == []
 
 
 def test_inline_pictures_are_hosted_ones_on_the_page(newsletter: Newsletter) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 
 from dispatcher.content.drawing.addresses import Links, bare, is_conditional, shown_url, spells
 from dispatcher.content.drawing.wrap import wrap
@@ -29,6 +30,7 @@ def with_addresses(said: str, urls: list[str], links: Links, width: int) -> str:
     return "\n".join(filter(None, ["" if spelled and fresh else wrapped(said, width), *fresh]))
 
 
+@lru_cache(maxsize=2048)  # an issue is drawn several times, and most of it again after every save
 def wrapped(text: str, width: int) -> str:
     return "\n".join(wrap(text, width=width))
 

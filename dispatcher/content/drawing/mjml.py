@@ -6,6 +6,7 @@ debug format: a line break, a backslash or the joiner inside an emoji would come
 
 import html
 import re
+from functools import lru_cache
 
 from mjml import mjml2html
 
@@ -24,7 +25,7 @@ def mjml_to_html(source: str, *, path: str) -> str:
     _check_nesting(source, path)
     try:
         # fonts={}: the default fetches Google's fonts when a font stack names one of them.
-        rendered: str = mjml2html(_TAG.sub(_plain_tag, source), fonts={})
+        rendered: str = mjml2html(_TAG.sub(_plain, source), fonts={})
     except ValueError as error:
         raise _malformed(str(error), path) from error
     return rendered
@@ -61,8 +62,13 @@ def _malformed(what: str, path: str) -> InputWrong:
     return InputWrong([Fault(path=path, message=message, remedy=remedy, check="NL028")])
 
 
-def _plain_tag(tag: re.Match[str]) -> str:
-    return tag[0] if tag["name"] is None else _ATTRIBUTE.sub(_plain_attribute, tag[0])
+def _plain(tag: re.Match[str]) -> str:
+    return tag[0] if tag["name"] is None else _plain_tag(tag[0])
+
+
+@lru_cache(maxsize=4096)  # the tags of a theme are much the same in every story, and after every save
+def _plain_tag(tag: str) -> str:
+    return _ATTRIBUTE.sub(_plain_attribute, tag)
 
 
 def _plain_attribute(attribute: re.Match[str]) -> str:

@@ -5,6 +5,7 @@ import io
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,7 @@ def read_picture(folder: Path, source: str) -> Picture | Unusable:
     return _opened(content, source)
 
 
+@lru_cache(maxsize=32)  # a preview shows the same ones after every save
 def _opened(content: bytes, source: str) -> Picture | Unusable:
     try:
         with warnings.catch_warnings():

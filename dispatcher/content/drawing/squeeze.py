@@ -1,6 +1,7 @@
 """Writes styles and tags in fewer bytes: what mail programs pass over counts against Gmail's limit all the same."""
 
 import re
+from functools import lru_cache
 
 _COMMENT = re.compile(r"(<!--.*?-->)", re.DOTALL)
 _STYLE_BLOCK = re.compile(r"<style[^>]*>(.*?)</style>", re.DOTALL)
@@ -12,6 +13,7 @@ _SPACES = re.compile(
 )
 
 
+@lru_cache(maxsize=1024)  # the same few stand in hundreds of tags
 def squeezed_css(css: str) -> str:
     """Rules or declarations without comments and without the spaces that mean nothing."""
     return _SPACES.sub(_squeezed, css.strip())

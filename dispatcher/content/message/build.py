@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from dispatcher.content.message import headers
 from dispatcher.content.message.encode import Encoded, encode_pieces
-from dispatcher.content.message.evaluate import Context, reader_values
+from dispatcher.content.message.evaluate import Context, Nowhere, reader_values
 from dispatcher.content.message.merge import Part, Unfilled, fill, fill_text, prepare
 from dispatcher.content.message.needs import whole_url_attributes
 from dispatcher.models import Edition, Picture, Subscriber
@@ -103,7 +103,9 @@ def build_pieces(skeleton: Skeleton, copy: Copy) -> list[bytes] | Unfilled:
     ]
 
 
-def merged_html(skeleton: Skeleton, reader: Subscriber, *, unsubscribe_url: str, view_url: str) -> str | Unfilled:
+def merged_html(
+    skeleton: Skeleton, reader: Subscriber, *, unsubscribe_url: str | Nowhere, view_url: str
+) -> str | Unfilled:
     """The HTML part as this reader sees it."""
     return fill_text(skeleton.html, reader_values(reader, unsubscribe_url=unsubscribe_url, view_url=view_url))
 

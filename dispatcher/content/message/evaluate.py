@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import wraps
 from typing import Any
@@ -28,6 +29,19 @@ class Context(StrEnum):
     TEXT = "text"
 
 
+@dataclass(frozen=True, slots=True)
+class Nowhere:
+    """The link to leave on a page that is nobody's: false in `if`, by which a theme leaves out what is for readers."""
+
+    url: str  # what a theme gets that prints it all the same
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __str__(self) -> str:
+        return self.url
+
+
 def compile_fields(source: str, context: Context) -> Template:
     """Jinja's source of personal constructs, made ready for rendering with `reader_values`."""
     environment = _environment(context)
@@ -35,7 +49,7 @@ def compile_fields(source: str, context: Context) -> Template:
     return Template.from_code(environment, environment.compile(tree), {})
 
 
-def reader_values(subscriber: Subscriber, *, unsubscribe_url: str, view_url: str) -> dict[str, object]:
+def reader_values(subscriber: Subscriber, *, unsubscribe_url: str | Nowhere, view_url: str) -> dict[str, object]:
     """What personal content may name."""
     known: dict[str, str] = {**subscriber.attributes, "email": subscriber.email}
     if subscriber.name:
@@ -163,6 +177,8 @@ def _number(environment: ImmutableSandboxedEnvironment) -> Callable[[object], ob
 def _printable(value: object) -> object:
     if isinstance(value, Undefined):
         str(value)
+    if isinstance(value, Nowhere):
+        return value.url
     if not isinstance(value, str | int | float):
         raise BadValueError("personal content prints something that is no text and no number")
     if isinstance(value, str) and (len(value) > _MOST_CHARACTERS or "\x02" in value or "\x03" in value):

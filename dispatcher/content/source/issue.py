@@ -118,6 +118,12 @@ def load_issue(folder: Path, *, root: Path, default_language: str) -> Issue:
     return Issue(number=number, folder=folder, drafts=drafts)
 
 
+def read_heads(folder: Path, root: Path, default_language: str) -> Mapping[str, Head]:
+    """The front matter of each language, without a look at what stands below it; what is wrong in it is left out."""
+    heads = {path: _read(path, root, []) for path in _files(folder)}
+    return {_language(path, head, default_language, root, []): head for path, head in heads.items()}
+
+
 def issue_folders(root: Path) -> Sequence[Path]:
     """Every issue's folder, in the order of their numbers."""
     issues = root / "issues"

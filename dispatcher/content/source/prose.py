@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
@@ -140,9 +141,17 @@ def address(url: str, *, line: int, sheet: Sheet) -> str:
     return ""
 
 
-def _tokens(content: str, sheet: Sheet) -> list[Token]:
+def _tokens(content: str, sheet: Sheet) -> Sequence[Token]:
+    if not sheet.references.get("references"):
+        return _own_tokens(content)
     grammar = inline_grammar()
     return grammar.inline.parse(content, grammar, sheet.references, [])
+
+
+@lru_cache(maxsize=1024)  # after a save most of an issue's paragraphs are what they were
+def _own_tokens(content: str) -> Sequence[Token]:
+    grammar = inline_grammar()
+    return tuple(grammar.inline.parse(content, grammar, {}, []))
 
 
 def _has_deep_brackets(tokens: Sequence[Token]) -> bool:

@@ -6,7 +6,6 @@ const FRAMED = ["desktop", "phone", "dark", "pictureless", "styleless"];
 const tabs = [...document.querySelectorAll("[role=tab]")];
 let view = "desktop";
 let facts = null;
-let scrolled = 0;
 let drawing = 0;
 
 const query = extra => new URLSearchParams({language: byId("language").value, reader: byId("reader").value, ...extra});
@@ -31,23 +30,24 @@ async function draw() {
   if (mine === drawing && found.ok) list(await found.json());
 }
 
-// The new picture is drawn behind the old one and takes its place when it is whole, at the same place of the page.
-function putIntoFrame(html) {
+// The first picture makes the frame. A later one takes the place of the page in it: at once, for its pictures are
+// known, and at the same place of the page.
+async function putIntoFrame(html) {
+  const frame = byId("frames").querySelector("iframe") ?? await openFrame();
+  const place = frame.contentWindow.scrollY;
+  const page = new DOMParser().parseFromString(html, "text/html");
+  frame.contentDocument.documentElement.replaceWith(page.documentElement);
+  frame.contentWindow.scrollTo(0, place);
+  byId("frames").dataset.drawn = String(Number(byId("frames").dataset.drawn || 0) + 1);
+}
+
+function openFrame() {
   return new Promise(resolve => {
-    const old = byId("frames").querySelector("iframe:not(.coming)");
-    const place = old ? old.contentWindow.scrollY : scrolled;
     const frame = document.createElement("iframe");
-    frame.className = "coming";
     frame.title = "The mail";
     frame.setAttribute("sandbox", "allow-same-origin");
-    frame.srcdoc = html;
-    frame.addEventListener("load", () => {
-      frame.contentWindow.scrollTo(0, place);
-      frame.classList.remove("coming");
-      for (const other of byId("frames").querySelectorAll("iframe")) if (other !== frame) other.remove();
-      byId("frames").dataset.drawn = String(Number(byId("frames").dataset.drawn || 0) + 1);
-      resolve();
-    });
+    frame.srcdoc = "<!DOCTYPE html>";
+    frame.addEventListener("load", () => resolve(frame), {once: true});
     byId("frames").append(frame);
   });
 }
