@@ -12,9 +12,9 @@ from datetime import timedelta
 from dispatcher.models import Kind, State
 from dispatcher.storage.database import Database, now
 from dispatcher.storage.letters import count_letters
-from dispatcher.storage.lock import senders
 from dispatcher.storage.measures import replies_by_domain, settled_since
 from dispatcher.storage.reports import MailingSummary, summaries
+from dispatcher.storage.senders import senders
 from dispatcher.storage.statistics import standings
 from dispatcher.storage.suppressions import count_suppressions
 
@@ -137,10 +137,7 @@ def _senders(database: Database) -> Iterator[str]:
     yield from _gauge(
         "dispatcher_sender_heartbeat_timestamp_seconds",
         "When each sender last gave a sign of life; it does so every few seconds.",
-        [
-            ({"host": each.host, "pid": str(each.pid)}, round(each.seen_at.timestamp(), 3))
-            for each in senders(database.path)
-        ],
+        [({"host": each.host, "pid": str(each.pid)}, round(each.seen_at.timestamp(), 3)) for each in senders(database)],
     )
 
 
