@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from dispatcher.delivery.backlog import Backlog
 from dispatcher.delivery.line import Line, Parcel
-from dispatcher.delivery.pace import asks_for_less, asks_for_tomorrow
+from dispatcher.delivery.pace import asks_for_less, asks_for_tomorrow, speaks_of_all
 from dispatcher.delivery.recorder import Slot
 from dispatcher.delivery.route import Route
 from dispatcher.delivery.smtp import Ending
@@ -281,7 +281,8 @@ class Courier:
             line.failures = 0
             route.lost_since = None
         if asks_for_less(ending.reply):
-            route.pace.slow_down() if ending.phase is Phase.MAIL else run.backlog.slow_down(turn.delivery.domain)
+            is_relays = ending.phase is Phase.MAIL or speaks_of_all(ending.reply)
+            route.pace.slow_down() if is_relays else run.backlog.slow_down(turn.delivery.domain)
         if route.breaker.note(turn.delivery.id, ending.phase, ending.reply, verdict.state):
             run.lose(route, refuses_all(route))
         return outcome_of(turn.delivery, turn.at, verdict, ending, run.terms, relay=str(route.relay))

@@ -113,12 +113,18 @@ class Pace:
 # Greylisting and full mailboxes ask one reader to come again; these ask for less mail. RFC 3463 X.7.28, and the words
 # of Gmail ("rate"), Yahoo (TS codes), Outlook ("throttled"), SES ("Throttling failure"), Postfix and Exim ("too many").
 _ASKS_FOR_LESS = re.compile(r"(?i)\b4\.7\.28\b|\brate\b|throttl|too (many|much|fast)|slow down|\bTSS?0\d\b|fewer")
+_OF_ALL_OUR_MAIL = re.compile(r"(?i)throttling failure|maximum sending rate")  # SES, of an account's rate
 _ASKS_FOR_TOMORROW = re.compile(r"(?i)daily.*(quota|limit)|(quota|limit).*(per|a) day")
 
 
 def asks_for_less(reply: Reply | None) -> bool:
     """Whether a 4yz reply is about how much or how fast we send, not about one reader."""
     return reply is not None and reply.code // 100 == 4 and bool(_ASKS_FOR_LESS.search(reply.text))
+
+
+def speaks_of_all(reply: Reply | None) -> bool:
+    """Whether a reply that asks for less is a relay's own, about whatever we give it, and not a domain's."""
+    return reply is not None and bool(_OF_ALL_OUR_MAIL.search(reply.text))
 
 
 def asks_for_tomorrow(reply: Reply | None) -> bool:

@@ -11,7 +11,7 @@ from dispatcher.desk.watch import IssueSeen, Look, Rates, Show
 from dispatcher.recipes.accounts import Standing, standings_in
 from dispatcher.storage.control import why_stopped
 from dispatcher.storage.database import Database, database_path, open_database
-from dispatcher.storage.lock import senders
+from dispatcher.storage.senders import senders
 
 _REST = 10.0  # times what a look took, until the next one: to look must not slow down what is looked at
 
@@ -47,7 +47,7 @@ def _look(settings: Settings, what: str | None, database: Database | None, rates
         newsletter=settings.name or settings.folder.name,
         at=datetime.now(UTC).astimezone(ZoneInfo(settings.timezone)),
         issues=[_seen(each, database, rates, ticks) for each in standings_in(database, settings, what)],
-        senders=senders(database.path) if database is not None else [],
+        senders=senders(database) if database is not None else [],
     )
 
 

@@ -4,35 +4,19 @@ import fcntl
 import json
 import os
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from dispatcher.errors import LedgerFailed, Unfinished
-
-_BETWEEN_BEATS = 2.0  # seconds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sender:
-    """Who sends, and when he last gave a sign of life; not a promise that he still lives."""
-
-    pid: int
-    host: str
-    since: datetime
-    seen_at: datetime
+from dispatcher.storage.senders import lock_path, signs_of_life
 
 
 @contextmanager
-def run_lock(database: Path, *, between_beats: float = _BETWEEN_BEATS) -> Iterator[None]:
-    """Holds the lock beside the database, and gives signs of life meanwhile, seconds apart.
-
-    Raises Unfinished at once, naming the holder, if another run has it.
-    """
-    path = _path(database)
+def run_lock(database: Path) -> Iterator[None]:
+    """Holds the lock beside the database. Raises Unfinished at once, naming the holder, if another run has it."""
+    path = lock_path(database)
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     except OSError as error:
@@ -46,59 +30,11 @@ def run_lock(database: Path, *, between_beats: float = _BETWEEN_BEATS) -> Iterat
         json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": _now()}, file)
         file.flush()
         try:
-            with _heart(descriptor, between_beats):
+            with signs_of_life(descriptor):
                 yield
         finally:
             file.seek(0)
             file.truncate()
-
-
-def senders(database: Path) -> list[Sender]:
-    """Who holds the lock, without asking for it: whoever wants to send meanwhile finds it free."""
-    path = _path(database)
-    try:
-        seen_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        holder = json.loads(path.read_text("utf-8"))
-        found = Sender(
-            pid=int(holder["pid"]),
-            host=str(holder["host"]),
-            since=datetime.fromisoformat(holder["since"]),
-            seen_at=seen_at,
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    return [] if found.host == socket.gethostname() and not _is_alive(found.pid) else [found]
-
-
-@contextmanager
-def _heart(descriptor: int, between_beats: float) -> Iterator[None]:
-    ended = threading.Event()
-
-    def beat() -> None:
-        while not ended.wait(between_beats):
-            os.utime(descriptor)
-
-    beating = threading.Thread(target=beat, name="heart", daemon=True)
-    beating.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        beating.join()
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True  # somebody else's
-    return True
-
-
-def _path(database: Path) -> Path:
-    return database.with_name(database.name + ".lock")
 
 
 def _now() -> str:

@@ -12,9 +12,9 @@ from datetime import timedelta
 from dispatcher.models import Kind, State
 from dispatcher.storage.database import Database, now
 from dispatcher.storage.letters import count_letters
-from dispatcher.storage.lock import senders
 from dispatcher.storage.measures import replies_by_domain, settled_since
 from dispatcher.storage.reports import MailingSummary, summaries
+from dispatcher.storage.senders import senders
 from dispatcher.storage.statistics import standings
 from dispatcher.storage.suppressions import count_suppressions
 
@@ -23,6 +23,7 @@ _MOST_ON_THEIR_WAY = 3  # of which the replies are told
 _MOST_DOMAINS = 10
 _FEWEST_READERS = 5  # of a domain that is named: a domain may be a person's own
 _LATELY = timedelta(minutes=1)
+_PATIENCE = 3.0  # seconds; Prometheus' own is 10
 _REST = 10.0  # times what the counting took, until it is done again: to look must not slow down what is looked at
 
 _UNSETTLED = (State.QUEUED, State.SENDING, State.DEFERRED)
@@ -35,20 +36,37 @@ class Gauges:
         self._database = database
         self._ticks = ticks
         self._text = ""
+        self._failure: Exception | None = None
         self._fresh_until = float("-inf")
+        self._counted = threading.Event()
+        self._counted.set()
         self._one_at_a_time = threading.Lock()
 
-    def text(self) -> str:
-        """In Prometheus' text format."""
+    def text(self, patience: float = _PATIENCE) -> str:
+        """In Prometheus' text format; who asks waits so many seconds for new counts, for the first as long as it takes.
+
+        Raises LedgerFailed.
+        """
         with self._one_at_a_time:
-            begun = self._ticks()
-            if begun >= self._fresh_until:
-                lines = list(_lines(self._database))
-                took = self._ticks() - begun
-                lines += _gauge("dispatcher_counting_seconds", "How long these counts took.", [({}, round(took, 6))])
-                self._text = "\n".join(lines) + "\n"
-                self._fresh_until = begun + took * (1 + _REST)
-            return self._text
+            if self._counted.is_set() and (asked_at := self._ticks()) >= self._fresh_until:
+                self._counted.clear()
+                threading.Thread(target=self._count, args=[asked_at], name="counting", daemon=True).start()
+        self._counted.wait(patience if self._text else None)
+        if self._failure is not None:
+            raise self._failure
+        return self._text
+
+    def _count(self, begun: float) -> None:
+        try:
+            lines = list(_lines(self._database))
+            took = self._ticks() - begun
+            lines += _gauge("dispatcher_counting_seconds", "How long these counts took.", [({}, round(took, 6))])
+            self._text, self._failure = "\n".join(lines) + "\n", None
+            self._fresh_until = begun + took * (1 + _REST)
+        except Exception as error:  # noqa: BLE001  whoever asked must hear of it
+            self._failure = error
+        finally:
+            self._counted.set()
 
 
 def _lines(database: Database) -> Iterator[str]:
@@ -119,10 +137,7 @@ def _senders(database: Database) -> Iterator[str]:
     yield from _gauge(
         "dispatcher_sender_heartbeat_timestamp_seconds",
         "When each sender last gave a sign of life; it does so every few seconds.",
-        [
-            ({"host": each.host, "pid": str(each.pid)}, round(each.seen_at.timestamp(), 3))
-            for each in senders(database.path)
-        ],
+        [({"host": each.host, "pid": str(each.pid)}, round(each.seen_at.timestamp(), 3)) for each in senders(database)],
     )
 
 

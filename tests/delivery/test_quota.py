@@ -69,6 +69,15 @@ def test_the_others_carry_what_a_relay_may_not(office: Office) -> None:
     assert "the other relays go on" in office.said[0]
 
 
+def test_a_relay_that_says_tomorrow_gets_no_more_and_the_others_carry_on(office: Office) -> None:
+    office.relay.reply("dot", "454 Throttling failure: Daily message quota exceeded", skip=7)
+    with pytest.raises(Unfinished, match="wants no more today: 454"):
+        send(office, over(office, office.relay, connections=1))
+    assert office.relay.copies.total() == 7
+    assert set(office.states.values()) == {State.SENT, State.QUEUED}  # nobody waits for an hour of his own
+    office.check()
+
+
 def test_who_is_refused_for_now_does_not_count(office: Office) -> None:
     office.relay.reply("rcpt", "451 4.7.1 come again", to="reader0@example.de")
     with pytest.raises(Unfinished):

@@ -18,8 +18,9 @@ from dispatcher.recipes.watch import watch
 from dispatcher.storage.control import ask_to_stop
 from dispatcher.storage.database import Database
 from dispatcher.storage.ledger import Ledger
-from dispatcher.storage.lock import Sender, run_lock
+from dispatcher.storage.lock import run_lock
 from dispatcher.storage.mailings import Mailing, find_mailing
+from dispatcher.storage.senders import Sender
 from tests.newsletter import Newsletter
 from tests.storage.books import ANN, CLEO, DAN, EVE, claim, enlist, freeze_to, open_at, outcome, put_into
 

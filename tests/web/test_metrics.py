@@ -1,6 +1,7 @@
 """What Prometheus reads: the queue, the pace, what relays say and who sends, and nobody's address."""
 
 import socket
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 
@@ -124,3 +125,31 @@ def test_counting_that_takes_a_second_is_done_every_ten(house: House) -> None:
     enlist(house.database, "dan@example.org")
     assert gauges.text() == first
     assert gauges.text() != first
+
+
+def test_who_asks_while_counting_takes_long_gets_the_counts_before(house: House) -> None:
+    moments, may_end = iter([0.0, 0.1, 100.0, 100.1]), threading.Event()  # asked, counted, asked again, counted
+
+    def ticks() -> float:
+        moment = next(moments)
+        if moment == 100.1:
+            may_end.wait(20)
+        return moment
+
+    gauges = Gauges(house.database, ticks)
+    first = gauges.text()
+    enlist(house.database, "dan@example.org")
+    assert gauges.text(patience=0) == first
+    may_end.set()
+    assert 'standing="active"} 4' in gauges.text()
+
+
+def test_a_database_that_cannot_be_read_is_told_to_whoever_asks(house: House) -> None:
+    gauges = Gauges(house.database)
+    with house.database.writing() as connection:
+        connection.exec_driver_sql("ALTER TABLE letter RENAME TO lost")
+    with pytest.raises(Exception, match="no such table: letter"):
+        gauges.text()
+    with house.database.writing() as connection:
+        connection.exec_driver_sql("ALTER TABLE lost RENAME TO letter")
+    assert "dispatcher_letters" in gauges.text()
