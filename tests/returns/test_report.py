@@ -6,6 +6,7 @@ import pytest
 
 from dispatcher.desk.remedies import sentence
 from dispatcher.desk.report import as_text
+from dispatcher.desk.report_page import report_page
 from dispatcher.models import Kind
 from dispatcher.recipes.newsletter import open_newsletter
 from dispatcher.returns.policy import alarm
@@ -46,6 +47,22 @@ def test_replies_are_counted_once_and_stay_in_the_mailbox(tmp_path: Path, capsys
         assert mailing is not None
         as_text(newsletter.database, mailing)
     assert "1 reply from people, left in the mailbox for you" in capsys.readouterr().out
+
+
+def test_the_page_tells_what_came_back_with_the_remedy(tmp_path: Path) -> None:
+    house = House(tmp_path / "letter")
+    copies = house.send()
+    house.receive(
+        bounce(copies[DAN], ("5.1.1", "550 5.1.1 <b>gone</b>, no such user")),
+        plain(ANN, "letter@example.org", "Re: 29", f"Hm! {copies[ANN].header}"),
+    )
+    with open_newsletter(house.settings) as newsletter:
+        mailing = find_mailing(newsletter.database, 29, Kind.LIVE)
+        assert mailing is not None
+        page = report_page(newsletter.database, mailing, newsletter="Test Letter", timezone="UTC")
+    assert "What came back, and what to do about it" in page
+    assert "&lt;b&gt;gone&lt;/b&gt;" in page
+    assert "1 reply from people" in page
 
 
 def test_the_remedy_is_told_in_words() -> None:
