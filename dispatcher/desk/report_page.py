@@ -12,6 +12,7 @@ from dispatcher.desk.remedies import sentence
 from dispatcher.desk.screen import spoken_readers
 from dispatcher.models import Kind, State
 from dispatcher.storage.came_back import came_back, count_replies
+from dispatcher.storage.control import why_stopped
 from dispatcher.storage.database import Database
 from dispatcher.storage.history import Settled, readers_by_issue, settled_by_second
 from dispatcher.storage.mailings import Mailing, lists_of
@@ -36,6 +37,7 @@ def report_page(database: Database, mailing: Mailing, *, newsletter: str, timezo
         began=f"{sent_at.astimezone(ZoneInfo(timezone)):%d %B %Y, %H:%M}" if sent_at else "",
         readers=spoken_readers(counts.total()),
         counts=[(state.replace("_", " "), counts[state]) for state in State if counts[state] or state is State.SENT],
+        stopped=why_stopped(database, mailing.id) if counts[State.QUEUED] + counts[State.DEFERRED] else None,
         doubts=doubtful_addresses(database, mailing.id),
         troubles=[(each.rows, each.state.replace("_", " "), each.domain, each.said) for each in troubles],
         returns=[

@@ -7,10 +7,11 @@ import pytest
 from dispatcher.desk.remedies import sentence
 from dispatcher.desk.report import as_text
 from dispatcher.desk.report_page import report_page
-from dispatcher.models import Kind
+from dispatcher.models import Kind, State
 from dispatcher.recipes.newsletter import open_newsletter
 from dispatcher.returns.policy import alarm
 from dispatcher.storage.came_back import Rates, came_back, rates_since
+from dispatcher.storage.control import forget_stop, stop_because
 from dispatcher.storage.database import now
 from dispatcher.storage.mailings import find_mailing
 from tests.returns.house import ANN, CLEO, DAN, EVE, FULL, SPAM, House, bounce, complaint, plain
@@ -63,6 +64,22 @@ def test_the_page_tells_what_came_back_with_the_remedy(tmp_path: Path) -> None:
     assert "What came back, and what to do about it" in page
     assert "&lt;b&gt;gone&lt;/b&gt;" in page
     assert "1 reply from people" in page
+
+
+def test_a_paused_issue_says_why_until_somebody_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    house = House(tmp_path / "letter")
+    house.send(outcomes={CLEO: State.QUEUED})
+    with open_newsletter(house.settings) as newsletter:
+        mailing = find_mailing(newsletter.database, 29, Kind.LIVE)
+        assert mailing is not None
+        stop_because(newsletter.database, mailing.id, "half of it came back")
+        as_text(newsletter.database, mailing)
+        assert "paused: half of it came back; to go on: send-issue 29" in capsys.readouterr().out
+        page = report_page(newsletter.database, mailing, newsletter="Test Letter", timezone="UTC")
+        assert "paused: half of it came back" in page
+        forget_stop(newsletter.database, mailing.id)
+        as_text(newsletter.database, mailing)
+        assert "paused" not in capsys.readouterr().out
 
 
 def test_the_remedy_is_told_in_words() -> None:
