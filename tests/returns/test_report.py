@@ -1,9 +1,12 @@
 """What came back about an issue: by domain and cause with the remedy, and an alarm when it is too much."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from dispatcher.audience.people import everything_about
+from dispatcher.desk import person
 from dispatcher.desk.remedies import sentence
 from dispatcher.desk.report import as_text
 from dispatcher.desk.report_page import report_page
@@ -80,6 +83,18 @@ def test_a_paused_issue_says_why_until_somebody_goes_on(tmp_path: Path, capsys: 
         forget_stop(newsletter.database, mailing.id)
         as_text(newsletter.database, mailing)
         assert "paused" not in capsys.readouterr().out
+
+
+def test_a_person_is_shown_with_what_came_back_about_him(tmp_path: Path) -> None:
+    house = House(tmp_path / "letter")
+    copies = house.send()
+    house.receive(bounce(copies[CLEO], FULL))
+    with open_newsletter(house.settings) as newsletter:
+        known = everything_about(newsletter.database, newsletter.keyring, CLEO)
+    shown = known.address, known.person, known.suppression, known.requests
+    assert "bounce about issue 29 (mailbox full, counted): 552 5.2.2 mailbox full" in person.as_text(*shown)
+    [back] = json.loads(json.dumps(person.as_plain(*shown)))["came_back"]
+    assert (back["what"], back["issue"], back["cause"], back["action"]) == ("bounce", 29, "mailbox full", "counted")
 
 
 def test_the_remedy_is_told_in_words() -> None:
