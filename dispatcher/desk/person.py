@@ -36,6 +36,11 @@ def as_text(
         when = _minute(issue.settled_at or issue.first_attempt_at) if issue.settled_at or issue.first_attempt_at else ""
         said = f": {issue.said}" if issue.said else ""
         lines.append(f"  issue {issue.issue} ({issue.kind}, {issue.edition}): {issue.state} {when}".rstrip() + said)
+    for back in person.came_back:
+        about = f" about issue {back.issue}" if back.issue is not None else ""
+        why = ", ".join(filter(None, (back.cause, back.action)))
+        lines.append(f"  {_minute(back.at)}: {back.kind}{about} ({why})" + (f": {back.said}" if back.said else ""))
+    lines += [f"  {_minute(each.at)}: a link was mailed ({each.kind}, {each.state})" for each in person.small_mails]
     return "\n".join(lines)
 
 
@@ -101,6 +106,18 @@ def as_plain(
             }
             for issue in person.issues
         ],
+        "came_back": [
+            {
+                "at": _iso(back.at),
+                "what": back.kind,
+                "issue": back.issue,
+                "cause": back.cause,
+                "said": back.said,
+                "action": back.action,
+            }
+            for back in person.came_back
+        ],
+        "links_mailed": [{"at": _iso(each.at), "kind": each.kind, "state": each.state} for each in person.small_mails],
     }
 
 

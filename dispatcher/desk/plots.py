@@ -66,6 +66,7 @@ def chart(kind: str, **settings: Any) -> Any:
         "legend_at_bottom": True,
         "truncate_label": 28,
         "pretty_print": False,
+        "order_min": 0,  # whole readers
         "disable_xml_declaration": True,
         "value_formatter": lambda value: f"{value:,.0f}",
     }
@@ -88,4 +89,4 @@ def _growth(list_name: str, months: Sequence[Growth]) -> Plot:
     plot.add("readers then", there)
     came, went = sum(each.came for each in months), sum(each.went for each in months)
     words = f"From {months[0].month} to {months[-1].month} {came:,} came and {went:,} went; {there[-1]:,} at the end."
-    return Plot(title=f"Readers of {list_name}, month by month", words=words, svg=drawn(plot))
+    return Plot(title=f"The list {list_name}, month by month", words=words, svg=drawn(plot))

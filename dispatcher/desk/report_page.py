@@ -8,9 +8,11 @@ from itertools import accumulate
 from zoneinfo import ZoneInfo
 
 from dispatcher.desk.plots import Plot, chart, drawn, growth_plots, page_template
+from dispatcher.desk.remedies import sentence
 from dispatcher.desk.screen import spoken_readers
 from dispatcher.models import Kind, State
-from dispatcher.storage.control import force_of
+from dispatcher.storage.came_back import came_back, count_replies
+from dispatcher.storage.control import force_of, why_stopped
 from dispatcher.storage.database import Database
 from dispatcher.storage.history import Settled, readers_by_issue, settled_by_second
 from dispatcher.storage.mailings import Mailing, lists_of
@@ -36,8 +38,14 @@ def report_page(database: Database, mailing: Mailing, *, newsletter: str, timezo
         readers=spoken_readers(counts.total()),
         counts=[(state.replace("_", " "), counts[state]) for state in State if counts[state] or state is State.SENT],
         forced=force_of(database, mailing.id),
+        stopped=why_stopped(database, mailing.id) if counts[State.QUEUED] + counts[State.DEFERRED] else None,
         doubts=doubtful_addresses(database, mailing.id),
         troubles=[(each.rows, each.state.replace("_", " "), each.domain, each.said) for each in troubles],
+        returns=[
+            (each.readers, sentence(each.domain, each.kind, each.cause, each.status, each.said))
+            for each in came_back(database, mailing.id)
+        ],
+        replies=count_replies(database, mailing.id),
         plots=_plots(database, mailing, timezone),
     )
 

@@ -75,6 +75,8 @@ def document(base_url: str, newsletter: str) -> dict[str, object]:
                             "lists": _THINGS,
                             "history": _THINGS,
                             "issues": _THINGS,
+                            "came_back": _THINGS,
+                            "links_mailed": _THINGS,
                         },
                     ),
                     also={"404": "Nobody has this address."},

@@ -68,7 +68,7 @@ def test_the_page_shows_how_the_list_has_grown(sent: Newsletter, tmp_path: Path)
     database.close()
     path = tmp_path / "report.html"
     run(sent, "report", "29", "--html", str(path))
-    assert "Readers of readers, month by month" in path.read_text(encoding="utf-8")
+    assert "The list readers, month by month" in path.read_text(encoding="utf-8")
 
 
 def test_why_tells_a_readers_whole_story(sent: Newsletter) -> None:

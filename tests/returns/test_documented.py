@@ -8,10 +8,12 @@ import pytest
 from dispatcher.returns.parse import parse
 from dispatcher.returns.returned import Class, Verdict
 from tests.returns import mails
+from tests.returns.gateways import GATEWAYS
 from tests.returns.lookalikes import OTHERS
 from tests.returns.more_bounces import BOUNCES
 
 DAN = "dan@example.com"
+NOTICES = BOUNCES | GATEWAYS
 LINES = (Path(__file__).parent / "documented.txt").read_text(encoding="utf-8").splitlines()
 REPLIES = [[each.strip() for each in line.split("|")] for line in LINES if line and not line.startswith("#")]
 
@@ -33,7 +35,7 @@ def test_a_documented_reply_means_what_its_receiver_says(verdict: str, command: 
     assert (dan.address, dan.verdict) == (DAN, Verdict(verdict)), dan
 
 
-@pytest.mark.parametrize(("mail", "verdicts"), BOUNCES.values(), ids=BOUNCES)
+@pytest.mark.parametrize(("mail", "verdicts"), NOTICES.values(), ids=NOTICES)
 def test_a_documented_notice_names_its_readers_and_what_it_means_for_each(
     mail: bytes, verdicts: dict[str, Verdict]
 ) -> None:

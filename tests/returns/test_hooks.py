@@ -235,6 +235,16 @@ def test_a_token_of_mailgun_counts_once_whatever_event_stands_beside_it(house: H
     assert house.kept_away() == {DAN: Cause.BOUNCED}
 
 
+def test_what_a_provider_calls_an_event_fits_into_the_database(house: House) -> None:
+    copies = house.send()
+    assert post(house, generic(copies[DAN], id="x" * 5000, status="5.1.1 and more" * 10)) == 200
+    with open_newsletter(house.settings) as newsletter, newsletter.database.reading() as connection:
+        [row] = connection.exec_driver_sql("SELECT fingerprint, status FROM returned").all()
+    assert len(row.fingerprint) == 64
+    assert row.status == "5.1.1"  # told by its words
+    assert house.kept_away() == {DAN: Cause.BOUNCED}
+
+
 def test_a_signature_from_the_far_future_is_none(house: House) -> None:
     for at in ("9999999999", "999999999999", "٣"):
         assert post(house, ("generic", {"dispatcher-signature": f"t={at},v1={'0' * 64}"}, b"{}")) == 403
