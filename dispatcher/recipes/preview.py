@@ -23,7 +23,7 @@ from dispatcher.models import Subscriber
 from dispatcher.recipes.check import Wish, check
 from dispatcher.recipes.editions import load_named, sample_message
 from dispatcher.recipes.newsletter import base_url, letterhead
-from dispatcher.storage.database import database_path, open_database
+from dispatcher.storage.database import find_database
 from dispatcher.storage.readers import find_subscriber
 from dispatcher.storage.subscribers import everybody
 
@@ -60,10 +60,11 @@ class Stage:
 
     def readers(self) -> list[str]:
         """Some of the addresses on the issue's list, for the picker."""
-        if not database_path(self._settings.database, self._settings.folder).exists():
+        database = find_database(self._settings.database, self._settings.folder)
+        if database is None:
             return []
-        list_name = load_named(self._settings, self._what).list_name or self._settings.list
-        with closing(open_database(self._settings.database, self._settings.folder)) as database:
+        with closing(database):
+            list_name = load_named(self._settings, self._what).list_name or self._settings.list
             people = everybody(database, list_name)
             return [row.email for row, _ in zip(people, range(_MOST_READERS), strict=False) if row.state == "active"]
 
@@ -180,8 +181,8 @@ def _shown(settings: Settings, what: str, wanted: Wanted) -> Shown:
 def _reader(settings: Settings, address: str | None) -> Subscriber | None:
     if address is None:
         return None
-    if database_path(settings.database, settings.folder).exists():
-        with closing(open_database(settings.database, settings.folder)) as database:
+    if (database := find_database(settings.database, settings.folder)) is not None:
+        with closing(database):
             if found := find_subscriber(database, address.strip().lower()):
                 return found
     raise NotFound(f"{address}: nobody has this address; import the list first, or choose another reader")

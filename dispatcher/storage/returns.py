@@ -170,10 +170,9 @@ def _by_message_id(connection: Connection, query: Select[*tuple[Any, ...]], trac
     narrowed = query.where(mailing.c.issue == traces.issue)
     if traces.leave is not None:
         narrowed = narrowed.where(subscriber.c.id == traces.leave.subscriber_id, subscriber.c.ref == traces.leave.ref)
-    for row in connection.execute(narrowed.execution_options(yield_per=1000)):
-        if _message_id(row) == traces.message_id:
-            return _found(connection, row)
-    return None
+    with connection.execute(narrowed.execution_options(yield_per=1000)) as rows:
+        found = next((row for row in rows if _message_id(row) == traces.message_id), None)
+    return None if found is None else _found(connection, found)
 
 
 def _found(connection: Connection, row: Row[*tuple[object, ...]]) -> Sending:

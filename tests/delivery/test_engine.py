@@ -23,8 +23,9 @@ from dispatcher.desk.audit import audit
 from dispatcher.errors import LedgerFailed, RelayUnusable, Unfinished
 from dispatcher.models import Delivery, Kind, Outcome, State
 from dispatcher.storage.database import Database
-from dispatcher.storage.ledger import Claim, Ledger
+from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.mailings import Mailing
+from dispatcher.storage.pen import Claim
 from dispatcher.storage.reports import DeliveryLine, delivery_lines
 from tests.relay import EXTENSIONS_FOR, Relay
 from tests.storage.books import ANN, CLEO, DAN, EVE, enlist, freeze_to, leave, open_at, rows
@@ -356,7 +357,7 @@ def test_a_relay_that_goes_away_for_longer_than_patience_leaves_the_rest_queued(
 
 @in_every_way
 def test_when_the_ledger_fails_no_further_dot_goes_out(cast: Office) -> None:
-    with sqlite3.connect(cast.database.path) as connection:
+    with sqlite3.connect(cast.database.place) as connection:
         connection.execute(
             "CREATE TRIGGER broken BEFORE UPDATE ON delivery"
             " WHEN (SELECT count(*) FROM delivery WHERE state = 'sent') >= 2"
@@ -373,7 +374,7 @@ def test_when_the_ledger_fails_no_further_dot_goes_out(cast: Office) -> None:
 
 def break_the_ledger(office: Office) -> None:
     """From the second reader on, no outcome can be written."""
-    with sqlite3.connect(office.database.path) as connection:
+    with sqlite3.connect(office.database.place) as connection:
         connection.execute(
             "CREATE TRIGGER broken BEFORE UPDATE ON delivery WHEN new.state = 'sent' AND new.id >= 2"
             " BEGIN SELECT raise(FAIL, 'disk I/O error'); END"
@@ -382,7 +383,7 @@ def break_the_ledger(office: Office) -> None:
 
 
 def mend_the_ledger(office: Office) -> None:
-    with sqlite3.connect(office.database.path) as connection:
+    with sqlite3.connect(office.database.place) as connection:
         connection.execute("DROP TRIGGER broken")
     connection.close()
 
@@ -422,7 +423,7 @@ def test_a_recorder_that_is_not_of_this_crash_is_not_believed(cast: Office, what
 
 
 def test_when_the_ledger_fails_the_run_ends_at_once(cast: Office) -> None:
-    with sqlite3.connect(cast.database.path) as connection:
+    with sqlite3.connect(cast.database.place) as connection:
         connection.execute(
             "CREATE TRIGGER broken BEFORE UPDATE ON delivery BEGIN SELECT raise(FAIL, 'disk I/O error'); END"
         )
@@ -535,7 +536,7 @@ def test_an_abandoned_run_loses_no_reply_it_had(office: Office) -> None:
                 set(relay.copies) == set(sent) and relay.commands["RCPT"] == 4 and relay.commands["DATA"] == 3
             ),
         )
-        other = sqlite3.connect(office.database.path, isolation_level=None)
+        other = sqlite3.connect(office.database.place, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         at_data()  # this connection claims now, and waits for the ledger
         await asyncio.sleep(0.1)
