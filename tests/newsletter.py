@@ -212,6 +212,10 @@ class Newsletter:
         if relay.user:
             self.env["DISPATCHER_RELAY_PASSWORD"] = relay.password
 
+    def keep_in(self, database: str) -> None:
+        """From here on every command uses this database of PostgreSQL."""
+        self.env |= {"DISPATCHER_DATABASE": database, "DISPATCHER_SECRET": "s" * 40}
+
     # --- the commands -----------------------------------------------------------------------------
 
     def run(

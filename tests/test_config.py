@@ -218,7 +218,10 @@ def test_what_config_prints_speaks_the_words_of_the_file(folder: Path) -> None:
     "database", [f"postgresql://u:{PASSWORD}@host/db", f"postgresql+psycopg://u:{PASSWORD}@host:5432/db"]
 )
 def test_what_config_prints_hides_the_password_of_a_database(folder: Path, database: str) -> None:
-    assert PASSWORD not in masked(load(folder, f'database = "{database}"'))["database"]
+    assert PASSWORD not in masked(load(folder, "", {"DISPATCHER_DATABASE": database}))["database"]
+    with pytest.raises(SettingsWrong, match=r"pyproject\.toml:2: database holds a password; set PGPASSWORD") as caught:
+        load(folder, f'database = "{database}"')
+    assert PASSWORD not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ from dispatcher.delivery.verdicts import Phase, Then, Verdict, judge, next_attem
 from dispatcher.delivery.writer import Writer
 from dispatcher.errors import DispatcherError, LedgerFailed, RelayUnusable, Unfinished
 from dispatcher.models import Delivery, Outcome, State
-from dispatcher.storage.ledger import Claim, Ledger
+from dispatcher.storage.ledger import Ledger
+from dispatcher.storage.pen import Claim
 
 _START_WITHIN = timedelta(seconds=30)
 _LONGEST_PAUSE = 60.0  # seconds between attempts to reach a lost relay

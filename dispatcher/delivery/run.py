@@ -11,6 +11,7 @@ from dispatcher.delivery.engine import deliver
 from dispatcher.delivery.recovery import recover
 from dispatcher.delivery.relay import Relay
 from dispatcher.delivery.terms import Build, Sign, Terms
+from dispatcher.errors import LedgerFailed
 from dispatcher.models import Outcome
 from dispatcher.storage.ledger import Ledger
 
@@ -77,7 +78,11 @@ def _signals_given_back() -> Iterator[None]:
 
 async def _watch(why_stopped: Callable[[], str | None], stop: asyncio.Event, say: Callable[[str], None]) -> None:
     while not stop.is_set():
-        if (why := await asyncio.to_thread(why_stopped)) is not None:
+        try:
+            why = await asyncio.to_thread(why_stopped)
+        except LedgerFailed as error:  # nothing more can be claimed either
+            why = str(error)
+        if why is not None:
             say(f"{why}; open conversations are finished")
             stop.set()
         await pause(stop, _BETWEEN_LOOKS)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dispatcher.desk.screen import spoken_counts, spoken_time
 from dispatcher.models import State
-from dispatcher.storage.senders import Sender
+from dispatcher.storage.driver import Sender
 
 if TYPE_CHECKING:
     from rich.console import Console, Group

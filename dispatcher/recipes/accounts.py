@@ -1,7 +1,7 @@
 """The recipes that account for what was sent: where issues stand, and which mailing a report speaks of."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from dispatcher.desk.screen import spoken_counts
 from dispatcher.desk.why import explanation
 from dispatcher.errors import NotFound
 from dispatcher.models import Kind
-from dispatcher.storage.database import Database, database_path, open_database
+from dispatcher.storage.database import Database, find_database
 from dispatcher.storage.history import story_of
 from dispatcher.storage.mailings import Mailing, reported_mailing
 from dispatcher.storage.reports import MailingSummary, summaries
@@ -56,9 +56,8 @@ class Standing:
 
 def issue_standings(settings: Settings, what: str | None) -> list[Standing]:
     """The newest mailing of each kind for every issue, or for one. Raises NotFound."""
-    if not database_path(settings.database, settings.folder).exists():
-        return standings_in(None, settings, what)
-    with closing(open_database(settings.database, settings.folder)) as database:
+    database = find_database(settings.database, settings.folder)
+    with nullcontext() if database is None else closing(database):
         return standings_in(database, settings, what)
 
 
@@ -81,24 +80,23 @@ def reported(settings: Settings, what: str) -> Iterator[tuple[Database, Mailing]
     """
     folder = find_issue(settings.folder, what)
     number = issue_number(folder)
-    if not database_path(settings.database, settings.folder).exists():
+    database = find_database(settings.database, settings.folder)
+    if database is None:
         raise NotFound(f"issue {number} has not been sent from here")
-    database = open_database(settings.database, settings.folder)
-    try:
+    with closing(database):
         mailing = reported_mailing(database, number)
         if mailing is None:
             raise NotFound(f"issue {number} has not been sent to readers from here; try: send-issue {number}")
         yield database, mailing
-    finally:
-        database.close()
 
 
 def why(settings: Settings, address: str, what: str) -> list[str]:
     """Why a reader did or did not get an issue, a sentence a line. Raises NotFound."""
     number = issue_number(find_issue(settings.folder, what))
-    if not database_path(settings.database, settings.folder).exists():
+    database = find_database(settings.database, settings.folder)
+    if database is None:
         raise NotFound(f"issue {number} has not been sent from here")
-    with closing(open_database(settings.database, settings.folder)) as database:
+    with closing(database):
         person = find_person(database, address)
         mailing = reported_mailing(database, number)
         row = story_of(database, mailing, person.id) if mailing else None

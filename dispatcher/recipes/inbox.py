@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dispatcher.config import Settings
 from dispatcher.errors import NotFound, SettingsWrong
-from dispatcher.recipes.newsletter import Newsletter, open_newsletter
+from dispatcher.recipes.newsletter import Newsletter, open_newsletter, secrets_of
 from dispatcher.recipes.pausing import pause_where_too_much_came_back
 from dispatcher.recipes.refusals import arrival_of, settle_refusals
 from dispatcher.returns import policy
@@ -20,9 +20,9 @@ from dispatcher.returns.parse import parse
 from dispatcher.returns.returned import Class, Recipient, Returned
 from dispatcher.returns.sources import Found, is_imap, is_there, mails_in
 from dispatcher.returns.traces import find_traces
-from dispatcher.storage.database import Database, database_path, now, open_database
+from dispatcher.storage.database import Database, find_database, is_file, now
 from dispatcher.storage.returns import Action, Sending, Settled, settle_return
-from dispatcher.tokens import Keyring, load_secrets
+from dispatcher.tokens import Keyring
 
 _UNDERSTOOD = {Class.BOUNCE, Class.DELAY, Class.DELIVERED, Class.COMPLAINT, Class.AUTO_REPLY, Class.UNSUBSCRIBE}
 
@@ -197,16 +197,13 @@ def _readable(source: Path, mails: Iterator[Found]) -> Iterator[Found]:
 
 
 def _existing_database(settings: Settings | None) -> Database | None:
-    if settings is None or not database_path(settings.database, settings.folder).exists():
-        return None
-    return open_database(settings.database, settings.folder)
+    return None if settings is None else find_database(settings.database, settings.folder)
 
 
 def _existing_keyring(settings: Settings, database: Database) -> Keyring | None:
-    key_file = settings.folder / "dispatcher.key"
-    if not settings.secrets and not key_file.exists():
+    if not settings.secrets and is_file(settings.database) and not (settings.folder / "dispatcher.key").exists():
         return None
-    return Keyring(secrets=load_secrets(settings.secrets, key_file), instance=database.instance)
+    return Keyring(secrets=secrets_of(settings), instance=database.instance)
 
 
 def _plain_recipient(recipient: Recipient) -> dict[str, object]:

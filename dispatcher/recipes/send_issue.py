@@ -57,7 +57,7 @@ _log = logging.getLogger(__name__)
 def send_issue(newsletter: Newsletter, order: Order) -> int:
     """Sends an issue, or goes on with it. Returns 0, 75 or 76; every other exit code is raised."""
     signatures = signatures_for(newsletter.relay, newsletter.settings)
-    with run_lock(newsletter.database.path):
+    with run_lock(newsletter.database):
         plan = make_plan(newsletter, order)
         pass_gate(newsletter, order, plan)
         confirm(newsletter, order, plan)

@@ -10,8 +10,8 @@ from dispatcher.config import Settings
 from dispatcher.desk.watch import IssueSeen, Look, Rates, Show
 from dispatcher.recipes.accounts import Standing, standings_in
 from dispatcher.storage.control import why_stopped
-from dispatcher.storage.database import Database, database_path, open_database
-from dispatcher.storage.senders import senders
+from dispatcher.storage.database import Database, find_database
+from dispatcher.storage.lock import senders
 
 _REST = 10.0  # times what a look took, until the next one: to look must not slow down what is looked at
 
@@ -31,8 +31,7 @@ def watch(
     try:
         while True:
             begun = ticks()
-            if database is None and database_path(settings.database, settings.folder).exists():
-                database = open_database(settings.database, settings.folder)
+            database = database or find_database(settings.database, settings.folder)
             show(_look(settings, what, database, rates, begun))
             wait(max(every, (ticks() - begun) * _REST))
     except KeyboardInterrupt:

@@ -1,6 +1,5 @@
 """Brings a list in line with the people read from a file: planned in a staging table, applied in one transaction."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,11 +12,9 @@ from dispatcher.storage import staging
 from dispatcher.storage.database import Database, begin, now
 from dispatcher.storage.intakes import end_missing, keep_intake, take_in
 from dispatcher.storage.memberships import list_for
-from dispatcher.storage.schema import as_text, membership, reader_list
+from dispatcher.storage.schema import as_json, as_text, membership, reader_list
 from dispatcher.storage.standing import Cause, Channel, Standing
 from dispatcher.tokens import Keyring, address_hashes, new_ref
-
-_as_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode  # json.dumps makes an encoder for each row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +167,7 @@ def _load(connection: Connection, keyring: Keyring, people: Iterable[Person]) ->
 def _row(person: Person) -> staging.Row:
     return (
         person.line, person.address_key, person.email, person.domain, person.name, person.language,
-        _as_json(person.attributes), new_ref(),
+        as_json(person.attributes), new_ref(),
         person.cause.value if person.cause else None,
         as_text(person.consented_at) if person.consented_at else None,
         as_text(person.confirmed_at) if person.confirmed_at else None,

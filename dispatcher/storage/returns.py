@@ -179,11 +179,9 @@ def _traced(database: Database, traces: Traces) -> Traces:
     )  # fmt: skip
     if traces.leave is not None:
         query = query.where(subscriber.c.id == traces.leave.subscriber_id, subscriber.c.ref == traces.leave.ref)
-    with database.reading() as connection:
-        for row in connection.execute(query.execution_options(yield_per=1000)):
-            if _message_id(row) == traces.message_id:
-                return replace(traces, delivery=ReturnToken(delivery_id=row.id, ref=row.ref))
-    return traces
+    with database.reading() as connection, connection.execute(query.execution_options(yield_per=1000)) as rows:
+        found = next((row for row in rows if _message_id(row) == traces.message_id), None)
+    return traces if found is None else replace(traces, delivery=ReturnToken(delivery_id=found.id, ref=found.ref))
 
 
 def _found(connection: Connection, row: Row[*tuple[object, ...]]) -> Sending:

@@ -12,9 +12,9 @@ from datetime import timedelta
 from dispatcher.models import Kind, State
 from dispatcher.storage.database import Database, now
 from dispatcher.storage.letters import count_letters
+from dispatcher.storage.lock import senders
 from dispatcher.storage.measures import replies_by_domain, settled_since
 from dispatcher.storage.reports import MailingSummary, summaries
-from dispatcher.storage.senders import senders
 from dispatcher.storage.statistics import standings
 from dispatcher.storage.suppressions import count_suppressions
 

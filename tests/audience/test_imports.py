@@ -16,27 +16,27 @@ from dispatcher.storage.dossiers import dossier
 from dispatcher.storage.intakes import undo
 from dispatcher.storage.standing import Cause, Channel
 from dispatcher.storage.suppressions import find_suppression, suppress
-from tests.storage.books import keys, open_at
+from tests.storage.books import folder_of, keys, open_at
 
 ANN, BOB, CLEO, DAN, EVE = (f"{name}@example.de" for name in ("ann", "bob", "cleo", "dan", "eve"))
 FOREIGN = Path(__file__).parent / "foreign"
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_at(tmp_path)
+def database(tmp_path: Path, database_url: str) -> Iterator[Database]:
+    database = open_at(tmp_path, database_url)
     yield database
     database.close()
 
 
 def bring(database: Database, *lines: str, only_plan: bool = False, list_name: str = "readers") -> Imported:
-    path = database.path.parent / "some.csv"
+    path = folder_of(database) / "some.csv"
     path.write_text("\n".join(["email,name,plan", *lines]) + "\n", encoding="utf-8")
     return bring_file(database, path, only_plan=only_plan, list_name=list_name)
 
 
 def bring_file(database: Database, path: Path, *, only_plan: bool = False, list_name: str = "readers") -> Imported:
-    folder = database.path.parent
+    folder = folder_of(database)
     return import_file(database, keys(database), folder, path, list_name, only_plan=only_plan)
 
 
@@ -178,7 +178,7 @@ def test_what_it_says_of_a_reader_is_kept_with_the_time_of_his_consent(
 
 
 def test_a_reader_who_is_listed_twice_and_left_once_has_left(database: Database) -> None:
-    path = database.path.parent / "both.csv"
+    path = folder_of(database) / "both.csv"
     rows = ["uuid,email,name,attributes,status", f"1,{ANN},Ann,{{}},enabled", f"2,{ANN.upper()},Ann,{{}},blocklisted"]
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     assert "with other values" in bring_file(database, path).faults[0].message

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from dispatcher.models import Outcome, Reply, State
 from dispatcher.storage.database import now
-from dispatcher.storage.ledger import Claim, Ledger
+from dispatcher.storage.ledger import Ledger
+from dispatcher.storage.pen import Claim
 from tests.storage.books import enlist, freeze_to, open_at, person
 
 MEASURED = Path(__file__).parent / "measured.toml"

@@ -18,7 +18,8 @@ from dispatcher.delivery.relay import MaildirRelay, read_relay
 from dispatcher.delivery.smtp import Conversation, Way
 from dispatcher.errors import LedgerFailed, RelayUnusable, Unfinished
 from dispatcher.models import Outcome, State
-from dispatcher.storage.ledger import Claim, Ledger
+from dispatcher.storage.ledger import Ledger
+from dispatcher.storage.pen import Claim
 from dispatcher.storage.reports import delivery_lines
 from tests.delivery.office import NOON, Clock, Office, build
 from tests.relay import EXTENSIONS_FOR, Relay
@@ -264,7 +265,7 @@ def test_a_relay_that_goes_away_for_longer_than_patience_leaves_the_rest_queued(
 
 @in_every_way
 def test_when_the_ledger_fails_no_further_dot_goes_out(cast: Office) -> None:
-    with sqlite3.connect(cast.database.path) as connection:
+    with sqlite3.connect(cast.database.place) as connection:
         connection.execute(
             "CREATE TRIGGER broken BEFORE UPDATE ON delivery"
             " WHEN (SELECT count(*) FROM delivery WHERE state = 'sent') >= 2"
@@ -281,7 +282,7 @@ def test_when_the_ledger_fails_no_further_dot_goes_out(cast: Office) -> None:
 
 def break_the_ledger(office: Office) -> None:
     """From the second reader on, no outcome can be written."""
-    with sqlite3.connect(office.database.path) as connection:
+    with sqlite3.connect(office.database.place) as connection:
         connection.execute(
             "CREATE TRIGGER broken BEFORE UPDATE ON delivery WHEN new.state = 'sent' AND new.id >= 2"
             " BEGIN SELECT raise(FAIL, 'disk I/O error'); END"
@@ -290,7 +291,7 @@ def break_the_ledger(office: Office) -> None:
 
 
 def mend_the_ledger(office: Office) -> None:
-    with sqlite3.connect(office.database.path) as connection:
+    with sqlite3.connect(office.database.place) as connection:
         connection.execute("DROP TRIGGER broken")
     connection.close()
 
@@ -330,7 +331,7 @@ def test_a_recorder_that_is_not_of_this_crash_is_not_believed(cast: Office, what
 
 
 def test_when_the_ledger_fails_the_run_ends_at_once(cast: Office) -> None:
-    with sqlite3.connect(cast.database.path) as connection:
+    with sqlite3.connect(cast.database.place) as connection:
         connection.execute(
             "CREATE TRIGGER broken BEFORE UPDATE ON delivery BEGIN SELECT raise(FAIL, 'disk I/O error'); END"
         )
@@ -443,7 +444,7 @@ def test_an_abandoned_run_loses_no_reply_it_had(office: Office) -> None:
                 set(relay.copies) == set(sent) and relay.commands["RCPT"] == 4 and relay.commands["DATA"] == 3
             ),
         )
-        other = sqlite3.connect(office.database.path, isolation_level=None)
+        other = sqlite3.connect(office.database.place, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         at_data()  # this connection claims now, and waits for the ledger
         await asyncio.sleep(0.1)

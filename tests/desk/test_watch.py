@@ -17,10 +17,10 @@ from dispatcher.models import Kind, State
 from dispatcher.recipes.watch import watch
 from dispatcher.storage.control import ask_to_stop
 from dispatcher.storage.database import Database
+from dispatcher.storage.driver import Sender
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.lock import run_lock
 from dispatcher.storage.mailings import Mailing, find_mailing
-from dispatcher.storage.senders import Sender
 from tests.newsletter import Newsletter
 from tests.storage.books import ANN, CLEO, DAN, EVE, claim, enlist, freeze_to, open_at, outcome, put_into
 
@@ -144,7 +144,7 @@ def test_each_look_sees_what_has_happened_since(letter: Newsletter) -> None:
     def somebody_stops_it() -> None:
         ask_to_stop(database, mailing_of(database).id)
 
-    with run_lock(database.path):
+    with run_lock(database):
         first, second, third = looks(letter, dan_gets_it, somebody_stops_it)
     database.close()
     before, after, stopped = (each.issues[0] for each in (first, second, third))

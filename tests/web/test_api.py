@@ -70,7 +70,8 @@ def test_without_a_token_nothing_is_done(house: House, token: str | None) -> Non
 
 def test_a_token_is_kept_as_a_hash_and_ends_at_once_when_it_is_revoked(house: House) -> None:
     token = token_for(house, Right.SHOW)
-    assert token.encode() not in house.database.path.read_bytes()
+    with house.database.reading() as connection:
+        assert token not in str(connection.exec_driver_sql("SELECT * FROM api_token").all())
     assert call(house, PATHS["show"], token, {"email": ANN}).status == 200
     assert api_tokens(house.database)[0].used_at is not None
     assert revoke_token(house.database, "shop")

@@ -98,7 +98,7 @@ def test_only_what_is_on_its_way_or_new_is_told_in_detail(house: House, ledger: 
 def test_who_sends_gives_signs_of_life(house: House) -> None:
     name = "dispatcher_sender_heartbeat_timestamp_seconds"
     assert measured(house, name) == {}
-    with run_lock(house.database.path):
+    with run_lock(house.database):
         ((host, _), beat), = measured(house, name).items()  # fmt: skip
         assert host == socket.gethostname()
         assert abs(beat - now().timestamp()) < 30

@@ -1,51 +1,59 @@
-"""Tells who is sending: whoever holds the run's lock says who he is, and gives signs of life."""
+"""A lock beside a file: the kernel drops it when its holder dies, who says in it who he is and gives signs of life."""
 
+import fcntl
 import json
 import os
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dispatcher.storage.database import Database
+from dispatcher.errors import LedgerFailed
+from dispatcher.storage.driver import Sender, another_run, this_run
 
 _BETWEEN_BEATS = 2.0  # seconds
 _LOCKS = Path("/proc/locks")  # 1: FLOCK  ADVISORY  WRITE 4711 fe:01:131090 0 EOF
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sender:
-    """Who sends, and when he last gave a sign of life; not a promise that he still lives."""
+@contextmanager
+def hold(path: Path) -> Iterator[None]:
+    """Holds the lock. Raises Unfinished at once, naming the holder, if another run has it."""
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise LedgerFailed(f"{path}: {error.strerror}; the folder must be writable") from error
+    with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise another_run(file.read()) from None
+        file.truncate(0)
+        file.write(this_run())
+        file.flush()
+        try:
+            with signs_of_life(descriptor):
+                yield
+        finally:
+            file.seek(0)
+            file.truncate()
 
-    pid: int
-    host: str
-    since: datetime
-    seen_at: datetime
 
-
-def senders(database: Database) -> list[Sender]:
+def holder(path: Path) -> Sender | None:
     """Who holds the lock, without asking for it: whoever wants to send meanwhile finds it free."""
-    path = lock_path(database.path)
     try:
         file = path.stat()
-        holder = json.loads(path.read_text("utf-8"))
+        said = json.loads(path.read_text("utf-8"))
         found = Sender(
-            pid=int(holder["pid"]),
-            host=str(holder["host"]),
-            since=datetime.fromisoformat(holder["since"]),
+            pid=int(said["pid"]),
+            host=str(said["host"]),
+            since=datetime.fromisoformat(said["since"]),
             seen_at=datetime.fromtimestamp(file.st_mtime, UTC),
         )
     except (OSError, ValueError, KeyError, TypeError):
-        return []
-    return [found] if found.host != socket.gethostname() or _is_held(file.st_ino) else []
-
-
-def lock_path(database: Path) -> Path:
-    """The lock beside a database that is a file."""
-    return database.with_name(database.name + ".lock")
+        return None
+    return found if found.host != socket.gethostname() or _is_held(file.st_ino) else None
 
 
 @contextmanager
