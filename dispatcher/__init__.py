@@ -15,7 +15,8 @@
     doctor/         WHY receivers will refuse us: DNS, TLS, pages, keys
     desk/           what the EDITOR sees: findings, preview, differences, report, archive, progress, readers
     web/            what READERS see, and other systems ask: one ASGI app
-    storage/        what we REMEMBER: the only SQL (schema, readers and who may change what, mailings, ledger)
+    storage/        what we REMEMBER: the only SQL (schema, readers and who may change what, mailings, ledger);
+                    SQLite and PostgreSQL differ in sqlite.py and postgres.py, their pens, and dialects.py alone
 
 `send-issue 29` runs straight through:
 

@@ -68,6 +68,7 @@ _ENVIRONMENT = {"relay": "DISPATCHER_RELAY", "database": "DISPATCHER_DATABASE", 
 
 
 _HOOK = "DISPATCHER_HOOK_"  # and the provider: DISPATCHER_HOOK_MAILGUN
+_PASSWORD = re.compile(r"(?i)://[^/@]*:.*@|[?&]\w*passw\w*=")
 _LIST = re.compile(r"[\w][\w.-]{0,63}")
 _UTM = re.compile(r"utm_[a-z]+=(?:[A-Za-z0-9._~-]|\{number\})+(?:&utm_[a-z]+=(?:[A-Za-z0-9._~-]|\{number\})+)*")
 
@@ -95,6 +96,8 @@ def load_settings(folder: Path, environment: Mapping[str, str] = os.environ) -> 
         else:
             values[_KEYS[key].name], wrong = _read(path, key, value)
             faults += wrong
+    if _PASSWORD.search(str(values.get("database", ""))):
+        faults.append(f"{path}:{_line(path, 'database')}: database holds a password; set PGPASSWORD in its place")
     for name, variable in _ENVIRONMENT.items():
         if environment.get(variable):
             values[name] = environment[variable]

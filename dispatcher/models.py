@@ -128,3 +128,4 @@ class Outcome:
     reason: str | None = None
     due_at: datetime | None = None  # for `deferred`
     relay: str | None = None  # host and port of the one that was tried
+    domain: str | None = None  # of the reader's address

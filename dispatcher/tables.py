@@ -35,6 +35,19 @@ class DkimTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WarmUpTable:
+    """How the messages of a new relay grow from day to day, until they are `per_day`."""
+
+    start: int  # messages on the first day
+    growth: float = 1.5  # the next day's, by those of the busiest so far
+
+    def faults(self) -> Iterator[str]:
+        yield from _not_positive(start=self.start)
+        if not 1 < self.growth <= 10:
+            yield f"growth {self.growth} is not between 1 and 10: 1.5 is half as many again each day"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RelayTable:
     """One of `[[tool.dispatcher.relays]]`."""
 
@@ -43,6 +56,7 @@ class RelayTable:
     connections: int = 16  # at most, opened as needed
     per_second: float | None = None  # messages
     per_day: int | None = None  # messages in any 24 hours
+    warm_up: WarmUpTable | None = None  # towards per_day
     domains: tuple[str, ...] = ()  # of recipients; empty: all that no other relay is there for
     weight: float = 1.0
 
@@ -50,6 +64,10 @@ class RelayTable:
         if not 1 <= self.connections <= 1000:
             yield f"connections {self.connections} is not from 1 to 1000"
         yield from _not_positive(per_second=self.per_second, per_day=self.per_day, weight=self.weight)
+        if self.warm_up is not None and self.per_day is None:
+            yield "warm_up needs per_day, where it ends"
+        elif self.warm_up is not None and self.per_day is not None and self.warm_up.start > self.per_day:
+            yield f"warm_up.start {self.warm_up.start} is more than per_day {self.per_day}"
         yield from _not_domains(self.domains)
 
 
@@ -94,7 +112,10 @@ class CanaryTable:
 
 
 _MAPPINGS = {"domains": LimitTable}  # in PaceTable: the name of a domain → its table
-_TABLES = {"each_domain": LimitTable}
+_TABLES: dict[tuple[type, str], type] = {  # in which table, under which key
+    (PaceTable, "each_domain"): LimitTable,
+    (RelayTable, "warm_up"): WarmUpTable,
+}
 _KINDS: dict[object, tuple[tuple[type, ...], str]] = {
     str: ((str,), "must be a text in quotes"),
     str | None: ((str,), "must be a text in quotes"),
@@ -132,8 +153,8 @@ def read_table(kind: type[_Table], table: object, where: str) -> tuple[_Table | 
 
 
 def _read(kind: type, key: str, wanted: object, value: object, where: str) -> tuple[object, list[str]]:
-    if kind is PaceTable and key in _TABLES:
-        return read_table(_TABLES[key], value, where)
+    if (kind, key) in _TABLES:
+        return read_table(_TABLES[kind, key], value, where)
     if kind is PaceTable and key in _MAPPINGS:
         if not isinstance(value, dict):
             return None, [f"{where} must be a table"]

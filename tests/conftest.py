@@ -1,8 +1,11 @@
 """What the tests share: a newsletter, a relay, a real Postfix, a browser."""
 
+import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import trustme
@@ -12,14 +15,35 @@ from tests.newsletter import Newsletter
 from tests.relay import Relay
 from tests.servers.cell import absent
 from tests.servers.postfix import Postfix, start_postfix
+from tests.servers.postgresql import PostgreSQL, shared_postgresql
+from tests.storage.books import SQLITE, Copied
 
 
 @pytest.fixture
-def newsletter(tmp_path: Path) -> Newsletter:
-    """A small newsletter: issue 29 in two languages, the standing cast on its list."""
+def newsletter(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Newsletter]:
+    """A small newsletter: issue 29 in two languages, the standing cast on its list.
+
+    DISPATCHER_TESTS_DATABASE=postgresql gives each such newsletter a database there.
+    """
     folder = tmp_path / "letter"
     folder.mkdir()
-    return Newsletter.make(folder)
+    newsletter = Newsletter.make(folder)
+    if os.environ.get("DISPATCHER_TESTS_DATABASE") != "postgresql":
+        yield newsletter
+        return
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    with server.database() as url:
+        newsletter.keep_in(url)
+        yield newsletter
+
+
+@pytest.fixture
+def on_postgresql(newsletter: Newsletter, relay: Relay, postgresql: PostgreSQL) -> Iterator[Newsletter]:
+    """The newsletter, sending over the relay, with its database in PostgreSQL."""
+    newsletter.send_over(relay)
+    with postgresql.database() as url:
+        newsletter.keep_in(url)
+        yield newsletter
 
 
 @pytest.fixture
@@ -53,6 +77,45 @@ def browser() -> Iterator[Browser]:
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[PostgreSQL]:
+    """A real PostgreSQL, one for all test processes."""
+    base = tmp_path_factory.getbasetemp()
+    meeting_place = (base if worker_id == "master" else base.parent) / "postgresql"
+    meeting_place.mkdir(exist_ok=True)
+    with shared_postgresql(meeting_place, worker_id) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database that is new: a test that asks for it runs on both kinds."""
+    if request.param == "sqlite":
+        yield SQLITE
+    else:
+        server: PostgreSQL = request.getfixturevalue("postgresql")
+        with server.database() as url:
+            yield url
+
+
+@pytest.fixture
+def copied(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Copied:
+    """Copies of the database at `database_url`, each beside a folder of its own; nobody may have it open."""
+
+    @contextmanager
+    def copied() -> Iterator[tuple[Path, str]]:
+        with TemporaryDirectory() as name:
+            if database_url == SQLITE:
+                shutil.copy(tmp_path / "dispatcher.db", name)
+                yield Path(name), SQLITE
+            else:
+                server: PostgreSQL = request.getfixturevalue("postgresql")
+                with server.database(template=database_url.rpartition("/")[2]) as url:
+                    yield Path(name), url
+
+    return copied
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,9 @@
 """A small newsletter in a temporary folder, and its commands run as an editor runs them: as programs."""
 
+import atexit
+import contextlib
 import csv
+import functools
 import io
 import os
 import re
@@ -16,7 +19,17 @@ from pathlib import Path
 
 from PIL import Image
 
+from tests import zygote
 from tests.relay import Relay
+
+
+@functools.cache
+def _zygote() -> zygote.Zygote:
+    """One for this test process, which ends with it."""
+    until_the_end = contextlib.ExitStack()
+    atexit.register(until_the_end.close)
+    return until_the_end.enter_context(zygote.start())
+
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 
@@ -199,22 +212,17 @@ class Newsletter:
         if relay.user:
             self.env["DISPATCHER_RELAY_PASSWORD"] = relay.password
 
+    def keep_in(self, database: str) -> None:
+        """From here on every command uses this database of PostgreSQL."""
+        self.env |= {"DISPATCHER_DATABASE": database, "DISPATCHER_SECRET": "s" * 40}
+
     # --- the commands -----------------------------------------------------------------------------
 
     def run(
         self, *command: str, env: Mapping[str, str] | None = None, answer: str = "", timeout: float = 60
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end. No end of it may show a traceback."""
-        done = subprocess.run(
-            self._command(command),
-            cwd=self.folder,
-            env=self._env(env),
-            input=answer,
-            text=True,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-        )
+        done = _zygote().run(command, folder=self.folder, env=self._env(env), answer=answer, timeout=timeout)
         assert "Traceback" not in done.stdout + done.stderr, done.stderr
         return done
 

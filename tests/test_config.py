@@ -22,6 +22,7 @@ from dispatcher.config import (
 )
 from dispatcher.delivery.pace import Limit
 from dispatcher.delivery.relay import SmtpRelay, read_relay
+from dispatcher.delivery.warm_up import WarmUp
 from dispatcher.errors import NotFound, SettingsWrong
 from dispatcher.recipes.transport import pacing_of, relays_of
 from dispatcher.tables import DkimTable
@@ -217,7 +218,10 @@ def test_what_config_prints_speaks_the_words_of_the_file(folder: Path) -> None:
     "database", [f"postgresql://u:{PASSWORD}@host/db", f"postgresql+psycopg://u:{PASSWORD}@host:5432/db"]
 )
 def test_what_config_prints_hides_the_password_of_a_database(folder: Path, database: str) -> None:
-    assert PASSWORD not in masked(load(folder, f'database = "{database}"'))["database"]
+    assert PASSWORD not in masked(load(folder, "", {"DISPATCHER_DATABASE": database}))["database"]
+    with pytest.raises(SettingsWrong, match=r"pyproject\.toml:2: database holds a password; set PGPASSWORD") as caught:
+        load(folder, f'database = "{database}"')
+    assert PASSWORD not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -332,6 +336,7 @@ domains = ["example.com"]
 url = "smtp://two.example.org:587"
 per_day = 50000
 weight = 3
+warm_up = { start = 200, growth = 2 }
 
 [tool.dispatcher.pace]
 per_second = 100
@@ -346,6 +351,7 @@ per_second = 5
 selector = "s1"
 key = "dkim.pem"
 """
+WARMING = '[[tool.dispatcher.relays]]\nurl = "smtp://h:25"\nper_day = 5\nwarm_up = '
 
 
 def test_tables_are_read(folder: Path) -> None:
@@ -357,6 +363,7 @@ def test_tables_are_read(folder: Path) -> None:
     assert isinstance(two, SmtpRelay)
     assert (one.password, one.connections, one.per_second, one.domains) == (PASSWORD, 4, 2.5, ("example.com",))
     assert (two.per_day, two.weight, two.domains) == (50000, 3, ())
+    assert two.warm_up == WarmUp(start=200, growth=2)
     pacing = pacing_of(settings)
     assert pacing.per_second == 100
     assert pacing.for_domain("example.com") == Limit(per_second=5)
@@ -380,6 +387,12 @@ def test_tables_are_read(folder: Path) -> None:
         ("[tool.dispatcher]\nrelays = 3", "relays must be tables"),
         ('[[tool.dispatcher.relays]]\nurl = "smtp://h:25"\nconnections = true', "must be a whole number"),
         ('[[tool.dispatcher.relays]]\nurl = "smtp://h:25"\ndomains = "a"', "relays.domains must be a list of texts"),
+        ('[[tool.dispatcher.relays]]\nurl = "smtp://h:25"\nwarm_up = { start = 9 }', "warm_up needs per_day"),
+        (f"{WARMING}{{ start = 9 }}", "warm_up.start 9 is more than per_day 5"),
+        (f"{WARMING}{{ start = 0 }}", "relays.warm_up: start 0 is not more than 0"),
+        (f"{WARMING}{{ start = 2, growth = 1 }}", "relays.warm_up: growth 1 is not between 1 and 10"),
+        (f"{WARMING}{{ begin = 2 }}", "unknown setting 'begin' in relays.warm_up"),
+        (f"{WARMING}3", "relays.warm_up must be a table"),
         ('[[tool.dispatcher.relays]]\nurl = "smtp://h:25"\nconnections = 0', "connections 0 is not from 1 to 1000"),
     ],
 )

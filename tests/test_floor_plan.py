@@ -30,8 +30,9 @@ ONE_DOOR = {
     "uvicorn": "recipes/serve.py recipes/preview.py",  # two servers, for readers and for the editor
     "watchfiles": "recipes/preview.py",
     "tinycss2": "content/checking/styles.py",
-    "pygal": "desk/report_page.py",
+    "pygal": "desk/plots.py",
     "httpcore": "desk/fetch.py",
+    "psycopg": "storage/postgres.py storage/postgres_pen.py",  # to open it, and for the hot statements
 }
 
 

@@ -59,7 +59,7 @@ def worker(
     context: typer.Context,
     once: Annotated[bool, typer.Option("--once", help="Only what is due now.")] = False,
 ) -> None:
-    """Stay running: send scheduled issues at their hour, and try deferred readers when they are due."""
+    """Stay running: send scheduled issues at their hour, try deferred readers when due, read the inbox."""
     from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
     from dispatcher.recipes.worker import work  # noqa: PLC0415
 

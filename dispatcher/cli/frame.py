@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
+from dispatcher.cli.logs import keep_log
 from dispatcher.config import Settings, find_folder, load_settings, parse_duration
-from dispatcher.desk.screen import note
+from dispatcher.desk.screen import complain, note
 from dispatcher.errors import DispatcherError
 from dispatcher.expressions import Expression, NotUnderstoodError, parse
 
@@ -49,6 +50,7 @@ def run(app: typer.Typer, name: str) -> None:
 
 def _exit_code(app: typer.Typer, name: str) -> int:
     try:
+        keep_log(os.environ)
         app(prog_name=name)
     except SystemExit as end:
         if end.code == _CTRL_C:
@@ -58,10 +60,10 @@ def _exit_code(app: typer.Typer, name: str) -> int:
             return 0
         return end.code if isinstance(end.code, int) else 0
     except DispatcherError as error:
-        note(str(error))
+        complain(str(error), exit_code=error.exit_code)
         return error.exit_code
     except OSError as error:
-        note(f"{error.filename or 'file'}: {error.strerror or error}; check the path and its rights")
+        complain(f"{error.filename or 'file'}: {error.strerror or error}; check the path and its rights")
         return NOT_FOUND
     return 0
 

@@ -1,6 +1,7 @@
 """Commands that tell how issues stand: status, report, why, audit."""
 
 import json
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,9 @@ from typing import Annotated
 import typer
 
 from dispatcher.cli.frame import Format, exit_with, settings_of
+
+_SECONDS_ON_A_TERMINAL = 1.0
+_SECONDS_ELSEWHERE = 10.0
 
 
 class ReportFormat(StrEnum):
@@ -17,7 +21,7 @@ class ReportFormat(StrEnum):
 
 
 def add_to(app: typer.Typer) -> None:
-    app.command(epilog="Example: dispatcher status 29")(status)
+    app.command(epilog="Example: dispatcher status --watch")(status)
     app.command(epilog="Example: dispatcher report 29 --html report.html")(report)
     app.command(epilog="Example: dispatcher why ann@example.org 29")(why)
     app.command(epilog="Example: dispatcher audit 29")(audit)
@@ -27,11 +31,15 @@ def status(
     context: typer.Context,
     issue: Annotated[str | None, typer.Argument(help="One issue; by default all.")] = None,
     output: Annotated[Format, typer.Option("--format")] = Format.TEXT,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on looking, until Ctrl-C.")] = False,
 ) -> None:
-    """Show where each issue stands."""
+    """Show where each issue stands; with --watch also how fast it goes, how long it takes, and who is sending."""
     from dispatcher.desk.tables import print_table  # noqa: PLC0415
     from dispatcher.recipes.accounts import issue_standings  # noqa: PLC0415
 
+    if watch:
+        _watch(context, issue, output)
+        return
     standings = issue_standings(settings_of(context.obj), issue)
     if output is Format.JSON:
         print(json.dumps([each.plain() for each in standings], indent=2))
@@ -39,6 +47,19 @@ def status(
         print("no issues yet; write one with: dispatcher new")
     else:
         print_table(["issue", "sent as", "when", "outcome"], [each.cells() for each in standings])
+
+
+def _watch(context: typer.Context, issue: str | None, output: Format) -> None:
+    from dispatcher.desk import watch as seen  # noqa: PLC0415
+    from dispatcher.recipes.watch import watch  # noqa: PLC0415
+
+    settings = settings_of(context.obj)
+    if output is Format.TEXT and sys.stdout.isatty():
+        with seen.on_terminal() as show:
+            watch(settings, issue, show, every=_SECONDS_ON_A_TERMINAL)
+    else:
+        show = seen.in_json() if output is Format.JSON else seen.in_lines()
+        watch(settings, issue, show, every=_SECONDS_ELSEWHERE)
 
 
 def report(

@@ -6,6 +6,7 @@ Of a slow domain only so many are at hand; the others stay in the ledger, so tha
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 
 from dispatcher.delivery.pace import Limit, Pace, Pacing
@@ -43,6 +44,9 @@ class Backlog:
         self._pace = Pace(Limit(per_second=pacing.per_second), clock)
         self._paces: dict[str, Pace] = {}  # of domains that have a limit or were slowed down
         self._shelves = {route: Shelf() for route in routes}
+        self._begun_at = clock()
+        self._taken: Counter[str] = Counter()  # by domain
+        self._behind: dict[int, int] = {}  # one that is taken → the next on its connection, which has its place
         self._assigned = dict.fromkeys(routes, 0.0)  # messages by weight
         self._held: set[int] = set()  # at hand or taken
         self._seen = 0  # the highest id read
@@ -66,20 +70,28 @@ class Backlog:
                 return found
             if self._left == 0 or (self._has_no_more and not self._shelves[route]):
                 return None
+            if route.left_today == 0 and route.pace.is_idle:  # what is on its way may yet be given back
+                return None
             self._change.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._wait(route)):
                     await self._change.wait()
         return None
 
-    def take(self, route: Route) -> Delivery | None:
-        """The next delivery that may go over a relay now."""
+    def take(self, route: Route, *, behind: Delivery | None = None) -> Delivery | None:
+        """The next delivery that may go over a relay now; `behind` is on its way on the same connection."""
         if self._left == 0 or route.left_today == 0 or route.pace.wait() != 0 or self._pace.wait() != 0:
             return None
-        delivery = self._shelves[route].take(self._may_go)
+        served = behind.domain if behind else None
+        delivery = self._shelves[route].take(lambda domain: self._may_go(domain, behind_one=domain == served))
         if delivery is not None:
-            for pace in self._paces_of(route, delivery):
-                pace.take()
+            self._taken[delivery.domain] += 1
+            route.pace.take()
+            self._pace.take()
+            if (pace := self._pace_of(delivery.domain)) is not None:
+                pace.take(behind_one=delivery.domain == served)
+                if behind is not None and delivery.domain == served:
+                    self._behind[behind.id] = delivery.id
             if route.left_today is not None:
                 route.left_today -= 1
             if self._left is not None:
@@ -106,7 +118,10 @@ class Backlog:
 
     def slow_down(self, domain: str) -> None:
         """A domain asked for less mail; others go on as they did."""
-        self._paces.setdefault(domain, Pace(self._pacing.for_domain(domain), self._clock)).slow_down()
+        if self._pace_of(domain) is None:
+            so_far = (self._begun_at, self._taken[domain])
+            self._paces[domain] = Pace(self._pacing.for_domain(domain), self._clock, so_far=so_far)
+        self._paces[domain].slow_down()
 
     def reassign(self, route: Route) -> None:
         """Gives what is at hand for a relay to the others."""
@@ -162,28 +177,33 @@ class Backlog:
         return min(able, key=self._assigned.__getitem__, default=None)
 
     def _release(self, route: Route, delivery: Delivery, *, counts: bool) -> None:
-        for pace in self._paces_of(route, delivery):
+        route.pace.settle()
+        self._pace.settle()
+        if (pace := self._pace_of(delivery.domain)) is not None and not self._leaves_its_place(delivery):
             pace.settle()
         if not counts and route.left_today is not None:
             route.left_today += 1
         self._change.set()
 
+    def _leaves_its_place(self, delivery: Delivery) -> bool:
+        """Whether another on the same connection keeps the place that a delivery had with its domain."""
+        if self._behind.pop(delivery.id, None) is not None:
+            return True
+        before = next((each for each, behind in self._behind.items() if behind == delivery.id), None)
+        return before is not None and self._behind.pop(before) == delivery.id
+
     def _waiting(self, domain: str) -> int:
         return sum(shelf.count(domain) for shelf in self._shelves.values())
 
-    def _may_go(self, domain: str) -> bool:
+    def _may_go(self, domain: str, *, behind_one: bool = False) -> bool:
         pace = self._pace_of(domain)
-        return pace is None or pace.wait() == 0
+        return pace is None or pace.wait(behind_one=behind_one) == 0
 
     def _pace_of(self, domain: str) -> Pace | None:
         pace = self._paces.get(domain)
         if pace is None and self._pacing.limits_domains and (limit := self._pacing.for_domain(domain)) != Limit():
             pace = self._paces[domain] = Pace(limit, self._clock)
         return pace
-
-    def _paces_of(self, route: Route, delivery: Delivery) -> list[Pace]:
-        domain = self._pace_of(delivery.domain)
-        return [route.pace, self._pace] if domain is None else [route.pace, self._pace, domain]
 
     def _wait(self, route: Route) -> float:
         """Seconds until it is worth to look again, unless something changes before."""

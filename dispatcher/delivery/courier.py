@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from dispatcher.delivery.backlog import Backlog
 from dispatcher.delivery.line import Line, Parcel
-from dispatcher.delivery.pace import asks_for_less, asks_for_tomorrow
+from dispatcher.delivery.pace import asks_for_less, asks_for_tomorrow, speaks_of_all
 from dispatcher.delivery.recorder import Slot
 from dispatcher.delivery.route import Route
 from dispatcher.delivery.smtp import Ending
@@ -21,7 +21,8 @@ from dispatcher.delivery.verdicts import Phase, Then, Verdict, judge, next_attem
 from dispatcher.delivery.writer import Writer
 from dispatcher.errors import DispatcherError, LedgerFailed, RelayUnusable, Unfinished
 from dispatcher.models import Delivery, Outcome, State
-from dispatcher.storage.ledger import Claim, Ledger
+from dispatcher.storage.ledger import Ledger
+from dispatcher.storage.pen import Claim
 
 _START_WITHIN = timedelta(seconds=30)
 _LONGEST_PAUSE = 60.0  # seconds between attempts to reach a lost relay
@@ -47,6 +48,11 @@ class Run:
     @property
     def is_over(self) -> bool:
         return self.stop.is_set() or self.failure is not None
+
+    @property
+    def usable(self) -> int:
+        """How many relays are not given up."""
+        return sum(route.failure is None for route in self.routes)
 
     def lose(self, route: Route, error: DispatcherError) -> None:
         """Gives a relay up; the others take over what it had. With the last of them the run fails."""
@@ -104,6 +110,9 @@ class Courier:
         if not await self.reach():
             return False
         if self._turn is None:
+            self._turn = await self._following()
+        if self._turn is None:
+            await self._commit()  # pacing may make us wait for long
             self._turn = await self._next()
         if self._turn is None:
             return False
@@ -123,7 +132,7 @@ class Courier:
             line.withhold()
             return
         ended = None if early is None else self._weigh(turn, early)
-        following = await self._following() if early is None else None
+        following = await self._following(turn.delivery) if early is None else None
         self._turn = None  # from here on the ledger knows it
         try:
             holds = await self._commit(Claim(delivery_id=turn.delivery.id, at=turn.at, ended=ended))
@@ -165,14 +174,14 @@ class Courier:
             if (turn := await self._made(found)) is not None:
                 return turn
         if self._route.left_today == 0 and not self._run.backlog.is_exhausted:
-            self._run.lose(self._route, _has_had_its_day(self._route))
+            self._run.lose(self._route, has_had_its_day(self._route))
         return None
 
-    async def _following(self) -> _Turn | None:
-        """The next message if pacing grants one now: a relay is not kept waiting for its content."""
+    async def _following(self, current: Delivery | None = None) -> _Turn | None:
+        """The next message if pacing grants one now: a relay is not kept waiting for the content of `current`."""
         while not self._is_over:
             await self._run.backlog.fill(self._route)
-            if (found := self._run.backlog.take(self._route)) is None:
+            if (found := self._run.backlog.take(self._route, behind=current)) is None:
                 break
             if (turn := await self._made(found)) is not None:
                 return turn
@@ -185,7 +194,9 @@ class Courier:
         parcel = run.build(delivery, delivery.first_attempt_at or at)
         objection = parcel if isinstance(parcel, str) else line.objection(parcel)
         if objection is not None or isinstance(parcel, str):
-            await run.writer.commit(Outcome(delivery_id=delivery.id, state=State.SKIPPED, reason=objection))
+            await run.writer.commit(
+                Outcome(delivery_id=delivery.id, state=State.SKIPPED, reason=objection, domain=delivery.domain)
+            )
             run.backlog.settle(self._route, delivery, counts=False)
             return None
         if run.sign is not None:
@@ -271,7 +282,8 @@ class Courier:
             line.failures = 0
             route.lost_since = None
         if asks_for_less(ending.reply):
-            route.pace.slow_down() if ending.phase is Phase.MAIL else run.backlog.slow_down(turn.delivery.domain)
+            is_relays = ending.phase is Phase.MAIL or speaks_of_all(ending.reply)
+            route.pace.slow_down() if is_relays else run.backlog.slow_down(turn.delivery.domain)
         if route.breaker.note(turn.delivery.id, ending.phase, ending.reply, verdict.state):
             run.lose(route, refuses_all(route))
         return outcome_of(turn.delivery, turn.at, verdict, ending, run.terms, relay=str(route.relay))
@@ -297,14 +309,17 @@ def outcome_of(
         if at >= deadline:
             state, due_at = State.REFUSED, None
     reason = None if ending.reply else f"the connection was lost at {ending.phase}"
-    return Outcome(delivery_id=delivery.id, state=state, reply=ending.reply, reason=reason, due_at=due_at, relay=relay)
+    return Outcome(
+        delivery_id=delivery.id, state=state, reply=ending.reply, reason=reason, due_at=due_at, relay=relay,
+        domain=delivery.domain,
+    )  # fmt: skip
 
 
 def refuses_all(route: Route) -> RelayUnusable:
     return RelayUnusable(f"relay {route.relay} refuses every message: {route.breaker.words}; nobody is marked")
 
 
-def _has_had_its_day(route: Route) -> Unfinished:
+def has_had_its_day(route: Route) -> Unfinished:
     return Unfinished(
         f"relay {route.relay} has had its messages of the day; run it again after {route.more_at:%Y-%m-%d %H:%M %Z}"
     )

@@ -7,18 +7,20 @@ from itertools import islice
 from pathlib import Path
 
 from dispatcher.delivery.backlog import Backlog
-from dispatcher.delivery.courier import Courier, Run, pause, refuses_all
+from dispatcher.delivery.courier import Courier, Run, has_had_its_day, pause, refuses_all
 from dispatcher.delivery.pace import Limit, Pace
 from dispatcher.delivery.recorder import Slot, record
 from dispatcher.delivery.relay import MaildirRelay, Relay
 from dispatcher.delivery.route import Route
 from dispatcher.delivery.terms import Build, Sign, Terms
 from dispatcher.delivery.verdicts import Breaker
+from dispatcher.delivery.warm_up import messages_in_a_day
 from dispatcher.delivery.writer import Writer
 from dispatcher.models import Delivery, Outcome, State
 from dispatcher.storage.ledger import Ledger
 
 _DAY = timedelta(days=1)
+_REMEMBERED = timedelta(days=30)  # receivers forget a sender in about that time
 
 
 async def deliver(
@@ -73,19 +75,22 @@ async def deliver(
 
 async def _send_queued(run: Run, slots: Sequence[Slot]) -> None:
     """Lets the relays carry until nothing is queued; what one of them gave back at its end, the others take."""
-    queued, before = await _queued(run), 0
-    while queued != before and not run.is_over:
+    queued, before = await _queued(run), None
+    while queued and (now := (queued, run.usable)) != before and not run.is_over:
         free = iter(slots)
         await _together(_send_over(run, route, queued, list(islice(free, route.most_lines))) for route in run.routes)
         if run.failure is not None:
             raise run.failure
-        queued, before = await _queued(run), queued
+        queued, before = await _queued(run), now
         run.backlog.refresh()
 
 
 async def _send_over(run: Run, route: Route, queued: int, slots: Sequence[Slot]) -> None:
     """Opens as many connections as the queue needs, the first one alone, and lets each work to its end."""
-    if route.failure is not None or not queued:
+    if route.failure is not None:
+        return
+    if route.left_today == 0:
+        run.lose(route, has_had_its_day(route))
         return
     lines = route.draw_lines(queued)
     couriers = [Courier(run, route, line, slot) for line, slot in zip(lines, slots, strict=False)]
@@ -121,7 +126,12 @@ def _route(ledger: Ledger, relay: Relay, terms: Terms, *, had_others: bool) -> R
         breaker=Breaker(had_others=had_others),
     )
     if relay.per_day is not None:
-        sent, first_at = ledger.sent_over(str(relay), since=terms.clock() - _DAY)
-        route.left_today = max(relay.per_day - sent, 0)
-        route.more_at = (first_at or terms.clock()) + _DAY
+        now = terms.clock()
+        sent, first_at = ledger.sent_over(str(relay), since=now - _DAY)
+        most = relay.per_day
+        if relay.warm_up is not None:
+            busiest = ledger.busiest_day_over(str(relay), since=now - _REMEMBERED, until=now - _DAY)
+            most = messages_in_a_day(relay.warm_up, busiest=busiest, most=relay.per_day)
+        route.left_today = max(most - sent, 0)
+        route.more_at = (first_at or now) + _DAY
     return route

@@ -41,33 +41,44 @@ class Pacing:
 class Pace:
     """Grants messages at a limit's rate, or without one as fast as they come."""
 
-    def __init__(self, limit: Limit, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, limit: Limit, clock: Callable[[], float] = time.monotonic, *, so_far: tuple[float, int] | None = None
+    ) -> None:
+        """`so_far`: since when messages went without a pace, and how many."""
         self._limit = limit
         self._clock = clock
         self._rate = limit.per_second
         self._next_at = 0.0
-        self._in_hand = 0
+        self._in_hand = 0  # messages taken and not settled
         self._slowed_at = float("-inf")
         self._grown_at = 0.0
-        self._window: tuple[float, int] = (clock(), 0)  # begun at, granted since
+        self._window: tuple[float, int] = so_far or (clock(), 0)  # begun at, granted since
 
     @property
     def is_unlimited(self) -> bool:
         return self._rate is None and self._limit.connections is None
 
-    def wait(self) -> float | None:
-        """Seconds until the next message may go, 0 for now; None while as many are on their way as may be."""
-        if self._limit.connections is not None and self._in_hand >= self._limit.connections:
+    @property
+    def is_idle(self) -> bool:
+        """Whether none of its messages is on its way."""
+        return self._in_hand == 0
+
+    def wait(self, *, behind_one: bool = False) -> float | None:
+        """Seconds until the next message may go, 0 for now; None while as many are on their way as may be.
+
+        `behind_one`: on the connection of one that is in hand.
+        """
+        if self._limit.connections is not None and not behind_one and self._in_hand >= self._limit.connections:
             return None
         if self._rate is None:
             return 0.0
         wait = self._next_at - self._clock()
         return wait if wait > _AT_ONCE else 0.0
 
-    def take(self) -> None:
-        """A message goes."""
+    def take(self, *, behind_one: bool = False) -> None:
+        """A message goes; `behind_one`: in the place of one that is in hand and will not be settled."""
         now = self._clock()
-        self._in_hand += 1
+        self._in_hand += not behind_one
         begun, granted = self._window
         self._window = (now, 1) if now - begun > _WINDOW else (begun, granted + 1)
         if self._rate is not None:
@@ -102,12 +113,18 @@ class Pace:
 # Greylisting and full mailboxes ask one reader to come again; these ask for less mail. RFC 3463 X.7.28, and the words
 # of Gmail ("rate"), Yahoo (TS codes), Outlook ("throttled"), SES ("Throttling failure"), Postfix and Exim ("too many").
 _ASKS_FOR_LESS = re.compile(r"(?i)\b4\.7\.28\b|\brate\b|throttl|too (many|much|fast)|slow down|\bTSS?0\d\b|fewer")
+_OF_ALL_OUR_MAIL = re.compile(r"(?i)throttling failure|maximum sending rate")  # SES, of an account's rate
 _ASKS_FOR_TOMORROW = re.compile(r"(?i)daily.*(quota|limit)|(quota|limit).*(per|a) day")
 
 
 def asks_for_less(reply: Reply | None) -> bool:
     """Whether a 4yz reply is about how much or how fast we send, not about one reader."""
     return reply is not None and reply.code // 100 == 4 and bool(_ASKS_FOR_LESS.search(reply.text))
+
+
+def speaks_of_all(reply: Reply | None) -> bool:
+    """Whether a reply that asks for less is a relay's own, about whatever we give it, and not a domain's."""
+    return reply is not None and bool(_OF_ALL_OUR_MAIL.search(reply.text))
 
 
 def asks_for_tomorrow(reply: Reply | None) -> bool:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from dispatcher.delivery.warm_up import WarmUp
 from dispatcher.errors import SettingsWrong
 
 
@@ -38,6 +39,7 @@ class SmtpRelay:
     connections: int = 16  # at most, opened as needed
     per_second: float | None = None  # messages
     per_day: int | None = None  # messages in any 24 hours
+    warm_up: WarmUp | None = None  # until then; needs per_day
     domains: tuple[str, ...] = ()  # of recipients; empty: all that no other relay is there for
     weight: float = 1.0  # its share among relays that could take the same message
 

@@ -1,8 +1,9 @@
 """Runs the engine until it is done or interrupted: the first signal lets conversations end, the next abandons them."""
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from dispatcher.delivery.courier import pause
@@ -10,10 +11,12 @@ from dispatcher.delivery.engine import deliver
 from dispatcher.delivery.recovery import recover
 from dispatcher.delivery.relay import Relay
 from dispatcher.delivery.terms import Build, Sign, Terms
+from dispatcher.errors import LedgerFailed
 from dispatcher.models import Outcome
 from dispatcher.storage.ledger import Ledger
 
 _BETWEEN_LOOKS = 0.5  # seconds
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(
@@ -32,23 +35,26 @@ def run(
     """As engine.deliver; returns early, with rows left, when interrupted, or when `why_stopped` gives a reason."""
 
     async def main() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
         sending = asyncio.create_task(
             deliver(ledger, relays, build, terms, sign=sign, recorder=recorder, progress=progress, say=say, stop=stop)
         )
 
         def interrupted() -> None:
-            on_interrupt()
             if stop.is_set():
                 sending.cancel()
             else:
                 stop.set()
                 say("stopping: open conversations are finished first; once more abandons them")
 
+        def heard() -> None:
+            on_interrupt()
+            with contextlib.suppress(RuntimeError):  # the loop is closed: there is nothing left to stop
+                loop.call_soon_threadsafe(interrupted)
+
+        for each in _SIGNALS:  # by handlers of Python's: a loop's own lose a signal that comes while it closes
+            signal.signal(each, lambda *_: heard())
         watching = asyncio.create_task(_watch(why_stopped, stop, say))
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, interrupted)
         try:
             await sending
         except asyncio.CancelledError:
@@ -56,13 +62,27 @@ def run(
         finally:
             watching.cancel()
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with _signals_given_back(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(main())
+
+
+@contextlib.contextmanager
+def _signals_given_back() -> Iterator[None]:
+    before = {each: signal.getsignal(each) for each in _SIGNALS}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 async def _watch(why_stopped: Callable[[], str | None], stop: asyncio.Event, say: Callable[[str], None]) -> None:
     while not stop.is_set():
-        if (why := await asyncio.to_thread(why_stopped)) is not None:
+        try:
+            why = await asyncio.to_thread(why_stopped)
+        except LedgerFailed as error:  # nothing more can be claimed either
+            why = str(error)
+        if why is not None:
             say(f"{why}; open conversations are finished")
             stop.set()
         await pause(stop, _BETWEEN_LOOKS)

@@ -7,7 +7,8 @@ from queue import SimpleQueue
 from threading import Thread
 
 from dispatcher.models import Outcome
-from dispatcher.storage.ledger import Claim, Ledger
+from dispatcher.storage.ledger import Ledger
+from dispatcher.storage.pen import Claim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

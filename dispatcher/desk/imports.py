@@ -18,6 +18,8 @@ def as_text(list_name: str, changes: Changes, *, dialect: str, only_plan: bool) 
     if changes.away:
         reasons = ", ".join(f"{people:,} {why}" for why, people in sorted(changes.away.items()))
         lines.append(f"skipped, who stay away: {reasons}")
+    if changes.beyond_ascii:
+        lines.append(f"beyond ASCII, only a relay that offers SMTPUTF8 takes mail to them: {changes.beyond_ascii:,}")
     if changes.suppressed:
         lines.append(f"suppressed, as the file says that they left or bounced: {changes.suppressed:,}")
     return "\n".join(lines)

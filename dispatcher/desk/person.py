@@ -10,6 +10,8 @@ def as_text(
     address: str, person: Dossier | None, suppression: Suppression | None, requests: tuple[Request, ...]
 ) -> str:
     lines = [person.email if person else address]
+    if needs_smtputf8(lines[0]):
+        lines.append("  beyond ASCII: only a relay that offers SMTPUTF8 can take mail to it")
     if suppression is not None:
         why = f", {suppression.note}" if suppression.note else ""
         lines.append(f"  kept from all lists: {suppression.cause} since {_minute(suppression.at)} "
@@ -34,6 +36,11 @@ def as_text(
         when = _minute(issue.settled_at or issue.first_attempt_at) if issue.settled_at or issue.first_attempt_at else ""
         said = f": {issue.said}" if issue.said else ""
         lines.append(f"  issue {issue.issue} ({issue.kind}, {issue.edition}): {issue.state} {when}".rstrip() + said)
+    for back in person.came_back:
+        about = f" about issue {back.issue}" if back.issue is not None else ""
+        why = ", ".join(filter(None, (back.cause, back.action)))
+        lines.append(f"  {_minute(back.at)}: {back.kind}{about} ({why})" + (f": {back.said}" if back.said else ""))
+    lines += [f"  {_minute(each.at)}: a link was mailed ({each.kind}, {each.state})" for each in person.small_mails]
     return "\n".join(lines)
 
 
@@ -41,7 +48,8 @@ def as_plain(
     address: str, person: Dossier | None, suppression: Suppression | None, requests: tuple[Request, ...]
 ) -> dict[str, object]:
     """The same for programs, and for the person himself: everything that is kept."""
-    plain: dict[str, object] = {"email": person.email if person else address}
+    email = person.email if person else address
+    plain: dict[str, object] = {"email": email, "needs_smtputf8": needs_smtputf8(email)}
     if suppression is not None:
         plain["kept_from_all_lists"] = {
             "why": suppression.cause.value,
@@ -56,7 +64,7 @@ def as_plain(
     if person is None:
         return plain
     return plain | {
-        **_facts(person),
+        **{key.replace(" ", "_"): value for key, value in _facts(person).items()},
         "attributes": dict(person.attributes),
         "lists": [
             {
@@ -98,7 +106,24 @@ def as_plain(
             }
             for issue in person.issues
         ],
+        "came_back": [
+            {
+                "at": _iso(back.at),
+                "what": back.kind,
+                "issue": back.issue,
+                "cause": back.cause,
+                "said": back.said,
+                "action": back.action,
+            }
+            for back in person.came_back
+        ],
+        "links_mailed": [{"at": _iso(each.at), "kind": each.kind, "state": each.state} for each in person.small_mails],
     }
+
+
+def needs_smtputf8(email: str) -> bool:
+    """RFC 6531; the domain is kept in A-labels, so that this is about the local part."""
+    return not email.isascii()
 
 
 def _facts(person: Dossier) -> dict[str, str | None]:

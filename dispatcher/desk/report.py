@@ -7,8 +7,8 @@ from dispatcher.desk.remedies import remedy_for, sentence
 from dispatcher.desk.screen import spoken_counts, spoken_readers
 from dispatcher.desk.tables import print_table
 from dispatcher.models import Kind, State
-from dispatcher.storage.came_back import came_back
-from dispatcher.storage.control import force_of
+from dispatcher.storage.came_back import came_back, count_replies
+from dispatcher.storage.control import force_of, why_stopped
 from dispatcher.storage.database import Database
 from dispatcher.storage.mailings import Mailing
 from dispatcher.storage.reports import DeliveryLine, delivery_lines, doubtful_addresses, outcomes_by_domain
@@ -23,6 +23,9 @@ def as_text(database: Database, mailing: Mailing) -> None:
     print(f"issue {mailing.issue} ({label}): {spoken_readers(counts.total())}: {spoken_counts(counts)}")
     if (forced := force_of(database, mailing.id)) is not None:
         print(f"sent without staging: {forced}")
+    is_unfinished = counts[State.QUEUED] + counts[State.DEFERRED] > 0
+    if is_unfinished and (why := why_stopped(database, mailing.id)) is not None:
+        print(f"{why}; to go on: send-issue {mailing.issue}")
     doubts = doubtful_addresses(database, mailing.id)
     if doubts:
         print("\nIn doubt: the relay may have taken these, or not; they are not mailed again by themselves.")
@@ -41,6 +44,8 @@ def as_text(database: Database, mailing: Mailing) -> None:
             for each in returns
         ]
         print_table(["readers", "what they say"], rows)
+    if replies := count_replies(database, mailing.id):
+        print(f"\n{replies:,} {'reply' if replies == 1 else 'replies'} from people, left in the mailbox for you")
 
 
 def as_json(database: Database, mailing: Mailing) -> None:
@@ -49,6 +54,7 @@ def as_json(database: Database, mailing: Mailing) -> None:
     shown = {
         "issue": mailing.issue,
         "kind": mailing.kind.value,
+        "stopped": why_stopped(database, mailing.id),
         "counts": {state.value: counts[state] for state in State},
         "returned": [
             {
@@ -63,6 +69,7 @@ def as_json(database: Database, mailing: Mailing) -> None:
             }
             for each in came_back(database, mailing.id)
         ],
+        "replies": count_replies(database, mailing.id),
         "deliveries": [dict(zip(_COLUMNS, _values(line), strict=True)) for line in lines],
     }
     print(json.dumps(shown, indent=2, ensure_ascii=False))

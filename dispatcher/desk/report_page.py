@@ -3,46 +3,32 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import accumulate
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, PackageLoader, select_autoescape
-from markupsafe import Markup
-
+from dispatcher.desk.plots import Plot, chart, drawn, growth_plots, page_template
+from dispatcher.desk.remedies import sentence
 from dispatcher.desk.screen import spoken_readers
 from dispatcher.models import Kind, State
-from dispatcher.storage.control import force_of
+from dispatcher.storage.came_back import came_back, count_replies
+from dispatcher.storage.control import force_of, why_stopped
 from dispatcher.storage.database import Database
 from dispatcher.storage.history import Settled, readers_by_issue, settled_by_second
-from dispatcher.storage.mailings import Mailing
+from dispatcher.storage.mailings import Mailing, lists_of
 from dispatcher.storage.reports import count_states, doubtful_addresses, outcomes_by_domain
+from dispatcher.storage.statistics import growth
 
 _MOST_DOMAINS = 12
 _MOST_STEPS = 120
 _KINDS = {Kind.LIVE: "live", Kind.MAILDIR: "trial into a Maildir", Kind.STAGING: "staging"}
-_GUIDES = "#8b90a5"
-_COLOURS = ("#5b6ee1", "#c2410c", "#0f766e")  # at 3:1 or more on the page's light and dark ground alike
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plot:
-    """A picture of figures, with what it shows in words for those who do not see it."""
-
-    title: str
-    words: str
-    svg: Markup
 
 
 def report_page(database: Database, mailing: Mailing, *, newsletter: str, timezone: str) -> str:
     """The page as HTML."""
     counts = count_states(database, mailing.id)
     troubles = outcomes_by_domain(database, mailing.id)
-    page = Environment(
-        loader=PackageLoader("dispatcher.desk", "pages"), autoescape=select_autoescape(), trim_blocks=True
-    ).get_template("report.html")
+    page = page_template("report.html")
     sent_at = mailing.handed_over_at
     return page.render(
         newsletter=newsletter,
@@ -52,8 +38,14 @@ def report_page(database: Database, mailing: Mailing, *, newsletter: str, timezo
         readers=spoken_readers(counts.total()),
         counts=[(state.replace("_", " "), counts[state]) for state in State if counts[state] or state is State.SENT],
         forced=force_of(database, mailing.id),
+        stopped=why_stopped(database, mailing.id) if counts[State.QUEUED] + counts[State.DEFERRED] else None,
         doubts=doubtful_addresses(database, mailing.id),
         troubles=[(each.rows, each.state.replace("_", " "), each.domain, each.said) for each in troubles],
+        returns=[
+            (each.readers, sentence(each.domain, each.kind, each.cause, each.status, each.said))
+            for each in came_back(database, mailing.id)
+        ],
+        replies=count_replies(database, mailing.id),
         plots=_plots(database, mailing, timezone),
     )
 
@@ -67,7 +59,8 @@ def _plots(database: Database, mailing: Mailing, timezone: str) -> list[Plot]:
     sizes = readers_by_issue(database, mailing.kind)
     plots = [_over_time(settled, timezone)] if len({each.at for each in settled}) > 1 else []
     plots += [_by_domain(refused)] if refused else []
-    return plots + ([_by_issue(sizes)] if len(sizes) > 1 else [])
+    plots += [_by_issue(sizes)] if len(sizes) > 1 else []
+    return plots + growth_plots(growth(database), sorted(lists_of(database, mailing.id)))
 
 
 def _over_time(settled: Sequence[Settled], timezone: str) -> Plot:
@@ -84,66 +77,26 @@ def _over_time(settled: Sequence[Settled], timezone: str) -> Plot:
     form = "%H:%M" if last - first > timedelta(minutes=10) else "%H:%M:%S"
     labels = [moment.strftime(form) for moment in local]
     picked = {round(part * (steps - 1) / 3) for part in range(4)}
-    chart = _chart("Line", show_dots=False, fill=True, range=(0, max(sum(sent), sum(failed))), max_scale=6)
-    chart.x_labels = [label if at in picked else "" for at, label in enumerate(labels)]
-    chart.add("sent in all", list(accumulate(sent)))
+    plot = chart("Line", show_dots=False, fill=True, range=(0, max(sum(sent), sum(failed))), max_scale=6)
+    plot.x_labels = [label if at in picked else "" for at, label in enumerate(labels)]
+    plot.add("sent in all", list(accumulate(sent)))
     if any(failed):
-        chart.add("refused or deferred", list(accumulate(failed)))
-    return Plot(title="Sent over time", words=f"{sum(sent):,} from {labels[0]} to {labels[-1]}.", svg=_drawn(chart))
+        plot.add("refused or deferred", list(accumulate(failed)))
+    return Plot(title="Sent over time", words=f"{sum(sent):,} from {labels[0]} to {labels[-1]}.", svg=drawn(plot))
 
 
 def _by_domain(refused: Counter[str]) -> Plot:
     common = refused.most_common(_MOST_DOMAINS)
-    chart = _chart("HorizontalBar", show_legend=False, height=70 + 26 * len(common))
-    chart.x_labels = [domain for domain, _ in reversed(common)]
-    chart.add("readers", [rows for _, rows in reversed(common)])
+    plot = chart("HorizontalBar", show_legend=False, height=70 + 26 * len(common))
+    plot.x_labels = [domain for domain, _ in reversed(common)]
+    plot.add("readers", [rows for _, rows in reversed(common)])
     words = f"Most at {common[0][0]}: {common[0][1]:,}."
-    return Plot(title="Not delivered, by domain", words=words, svg=_drawn(chart))
+    return Plot(title="Not delivered, by domain", words=words, svg=drawn(plot))
 
 
 def _by_issue(sizes: Sequence[tuple[int, int]]) -> Plot:
-    chart = _chart("Bar", show_legend=False)
-    chart.x_labels = [str(issue) for issue, _ in sizes]
-    chart.add("readers", [rows for _, rows in sizes])
+    plot = chart("Bar", show_legend=False)
+    plot.x_labels = [str(issue) for issue, _ in sizes]
+    plot.add("readers", [rows for _, rows in sizes])
     words = f"From {sizes[0][1]:,} with issue {sizes[0][0]} to {sizes[-1][1]:,} with issue {sizes[-1][0]}."
-    return Plot(title="Readers, issue by issue", words=words, svg=_drawn(chart))
-
-
-def _chart(kind: str, **settings: Any) -> Any:
-    import pygal  # noqa: PLC0415  only where a page is drawn
-
-    style = pygal.style.Style(
-        background="transparent",
-        plot_background="transparent",
-        foreground="currentColor",
-        foreground_strong="currentColor",
-        foreground_subtle="currentColor",
-        colors=_COLOURS,
-        guide_stroke_color=_GUIDES,
-        major_guide_stroke_color=_GUIDES,
-        opacity=".55",
-        font_family="inherit",
-        label_font_size=14,
-        major_label_font_size=14,
-        legend_font_size=14,
-    )
-    shared = {
-        "style": style,
-        "js": [],
-        "width": 480,
-        "height": 260,
-        "margin": 8,
-        "margin_right": 26,
-        "legend_at_bottom": True,
-        "truncate_label": 28,
-        "pretty_print": False,
-        "disable_xml_declaration": True,
-        "value_formatter": lambda value: f"{value:,.0f}",
-    }
-    return getattr(pygal, kind)(**{**shared, **settings})
-
-
-def _drawn(chart: Any) -> Markup:
-    """Out of the reach of screen readers, to whom the figures are told in words."""
-    svg = chart.render(is_unicode=True).replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
-    return Markup(svg)  # noqa: S704  pygal escapes every label
+    return Plot(title="Readers, issue by issue", words=words, svg=drawn(plot))

@@ -1,5 +1,6 @@
 """Talks with the editor during a send: sentences, the confirmation, progress with rate and time left."""
 
+import logging
 import os
 import sys
 import time
@@ -14,15 +15,29 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 Report = Callable[[Outcome], None]
 
+_log = logging.getLogger("dispatcher")
+
 
 def say(sentence: str) -> None:
     """A sentence of the report."""
     _print(sentence, sys.stdout)
 
 
-def note(sentence: str) -> None:
-    """A sentence beside the report."""
-    _print(sentence, sys.stderr)
+def note(sentence: str, **facts: object) -> None:
+    """A sentence beside the report; where the log is kept as JSON, a line of it with the facts."""
+    _remark(logging.INFO, sentence, facts)
+
+
+def complain(sentence: str, **facts: object) -> None:
+    """As `note`, of what went wrong."""
+    _remark(logging.ERROR, sentence, facts)
+
+
+def _remark(level: int, sentence: str, facts: Mapping[str, object]) -> None:
+    if _log.handlers:  # cli.logs
+        _log.log(level, "%s", sentence, extra={"facts": facts})
+    else:
+        _print(sentence, sys.stderr)
 
 
 def _print(sentence: str, stream: TextIO) -> None:
@@ -69,7 +84,7 @@ def spoken_counts(counts: Mapping[State, int]) -> str:
 @contextmanager
 def progress(total: int) -> Iterator[Report]:
     """Shows how a send goes: a bar on a terminal, a line now and then elsewhere."""
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not _log.handlers:
         with _bar(total) as report:
             yield report
     else:
@@ -115,6 +130,9 @@ def _lines(total: int) -> Report:
             done = counts.total() - counts[State.QUEUED]
             rate = done / (now - begun)
             left = spoken_time((total - done) / rate) if rate else "unknown"
-            note(f"{done:,} of {total:,} ({rate:,.0f}/s, {left} left): {spoken_counts(counts)}")
+            note(
+                f"{done:,} of {total:,} ({rate:,.0f}/s, {left} left): {spoken_counts(counts)}",
+                done=done, total=total, per_second=round(rate, 1), counts=dict(counts),
+            )  # fmt: skip
 
     return report

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
+from dispatcher.desk.plots import growth_plots, page_template
 from dispatcher.storage import statistics
 from dispatcher.storage.database import Database
 from dispatcher.storage.statistics import Growth
 from dispatcher.storage.suppressions import count_suppressions
 
 _MOST_DOMAINS = 20
-_WIDTH, _HEIGHT = 640, 160
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,63 +56,18 @@ def as_plain(figures: Figures) -> dict[str, object]:
 
 def as_page(figures: Figures, *, newsletter: str) -> str:
     """One file without scripts; its plots are SVG in it."""
-    parts = [f"<h1>{escape(newsletter)}: readers</h1>", plots(figures)]
-    for title, counts in (
+    tables = (
         ("By language", _named(figures.languages)),
         ("By domain", _named(figures.domains)),
         ("Kept from all lists", figures.suppressions),
-    ):
-        rows = "".join(f"<tr><th>{escape(name)}<td>{count:,}" for name, count in counts.items())
-        parts.append(f"<h2>{title}</h2><table>{rows}</table>" if rows else "")
-    return f"<!doctype html><meta charset=utf-8><title>{escape(newsletter)}</title><style>{_STYLE}</style>" + "".join(
-        parts
     )
-
-
-def plots(figures: Figures) -> str:
-    """For each list, its states and a plot of who came and went by month; for other pages too."""
-    parts = []
-    for name, states in figures.standings.items():
-        months = [each for each in figures.growth if each.list_name == name]
-        parts.append(f"<h2>{escape(name)}</h2><p>{escape(_spoken(states))}</p>{_plot(months)}")
-    return "".join(parts)
-
-
-def _plot(months: Sequence[Growth]) -> str:
-    """Bars up for who came, bars down for who went, and a line for how many were there."""
-    if not months:
-        return ""
-    middle, step = _HEIGHT * 2 / 3, _WIDTH / len(months)
-    most = max(max(each.came, each.went * 2) for each in months) or 1
-    bars, total, totals = [], 0, []
-    for at, each in enumerate(months):
-        up, down = each.came / most * (middle - 14), each.went / most * (middle - 14)
-        left, wide = at * step + step * 0.15, min(step * 0.7, 60)
-        title = f"<title>{each.month}: +{each.came:,} -{each.went:,}</title>"
-        bars.append(
-            f'<g>{title}<rect class="came" x="{left:.1f}" y="{middle - up:.1f}" width="{wide:.1f}" height="{up:.1f}"/>'
-            f'<rect class="went" x="{left:.1f}" y="{middle + 1:.1f}" width="{wide:.1f}" height="{down:.1f}"/></g>'
-        )
-        total += each.came - each.went
-        totals.append((left + wide / 2, total))
-    peak = max(*(count for _, count in totals), 1)
-    line = " ".join(f"{x:.1f},{middle - max(count, 0) / peak * (middle - 14):.1f}" for x, count in totals)
-    words = f"{months[0].month} to {months[-1].month}, {total:,} at the end"
-    return (
-        f'<figure><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{words}">{"".join(bars)}'
-        f'<polyline points="{line}"/></svg><figcaption>{words}</figcaption></figure>'
+    return page_template("statistics.html").render(
+        newsletter=newsletter,
+        standings=list(figures.standings.items()),
+        spoken=_spoken,
+        plots=growth_plots(figures.growth, list(figures.standings)),
+        tables=[(title, list(counts.items())) for title, counts in tables if counts],
     )
-
-
-_STYLE = """
-:root { color-scheme: light dark }
-body { max-width: 680px; margin: 40px auto; padding: 0 20px; font: 16px/1.6 system-ui, sans-serif }
-svg { width: 100%; height: auto; overflow: visible } .came { fill: #5750e0 } .went { fill: #c2410c }
-polyline { fill: none; stroke: currentColor; stroke-width: 1.5; opacity: .6 }
-figure { margin: 0 } figcaption { font-size: 13px; opacity: .7 }
-table { border-collapse: collapse } th { text-align: start; font-weight: 400; padding-inline-end: 32px }
-td { text-align: end; font-variant-numeric: tabular-nums }
-"""
 
 
 def _named(counts: Mapping[str | None, int]) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """The recipes that account for what was sent: where issues stand, and which mailing a report speaks of."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from dispatcher.desk.screen import spoken_counts
 from dispatcher.desk.why import explanation
 from dispatcher.errors import NotFound
 from dispatcher.models import Kind
-from dispatcher.storage.database import Database, database_path, open_database
+from dispatcher.storage.database import Database, find_database
 from dispatcher.storage.history import story_of
 from dispatcher.storage.mailings import Mailing, reported_mailing
 from dispatcher.storage.reports import MailingSummary, summaries
@@ -27,16 +27,20 @@ class Standing:
     mailing: MailingSummary | None
     timezone: str
 
-    def cells(self) -> list[str]:
+    @property
+    def sent_as(self) -> str:
+        return "not yet" if self.mailing is None else _label(self.mailing.kind)
+
+    @property
+    def when(self) -> datetime | None:
         if self.mailing is None:
-            return [str(self.issue), "not yet", "", ""]
-        when = _local(self.mailing.handed_over_at or self.mailing.frozen_at, self.timezone)
-        return [
-            str(self.issue),
-            _label(self.mailing.kind),
-            f"{when:%Y-%m-%d %H:%M}",
-            spoken_counts(self.mailing.counts),
-        ]
+            return None
+        return _local(self.mailing.handed_over_at or self.mailing.frozen_at, self.timezone)
+
+    def cells(self) -> list[str]:
+        if self.mailing is None or self.when is None:
+            return [str(self.issue), self.sent_as, "", ""]
+        return [str(self.issue), self.sent_as, f"{self.when:%Y-%m-%d %H:%M}", spoken_counts(self.mailing.counts)]
 
     def plain(self) -> dict[str, object]:
         if self.mailing is None:
@@ -52,12 +56,15 @@ class Standing:
 
 def issue_standings(settings: Settings, what: str | None) -> list[Standing]:
     """The newest mailing of each kind for every issue, or for one. Raises NotFound."""
+    database = find_database(settings.database, settings.folder)
+    with nullcontext() if database is None else closing(database):
+        return standings_in(database, settings, what)
+
+
+def standings_in(database: Database | None, settings: Settings, what: str | None) -> list[Standing]:
+    """The same, of a database that is open, or of none. Raises NotFound."""
     folders = issue_folders(settings.folder) if what is None else [find_issue(settings.folder, what)]
-    newest: dict[tuple[int, Kind], MailingSummary] = {}
-    if database_path(settings.database, settings.folder).exists():
-        database = open_database(settings.database, settings.folder)
-        newest = {(each.issue, each.kind): each for each in summaries(database)}
-        database.close()
+    newest = {(each.issue, each.kind): each for each in summaries(database)} if database is not None else {}
     standings: list[Standing] = []
     for number in sorted(issue_number(folder) for folder in folders):
         found: list[MailingSummary | None] = [newest[number, kind] for kind in Kind if (number, kind) in newest]
@@ -73,24 +80,23 @@ def reported(settings: Settings, what: str) -> Iterator[tuple[Database, Mailing]
     """
     folder = find_issue(settings.folder, what)
     number = issue_number(folder)
-    if not database_path(settings.database, settings.folder).exists():
+    database = find_database(settings.database, settings.folder)
+    if database is None:
         raise NotFound(f"issue {number} has not been sent from here")
-    database = open_database(settings.database, settings.folder)
-    try:
+    with closing(database):
         mailing = reported_mailing(database, number)
         if mailing is None:
             raise NotFound(f"issue {number} has not been sent to readers from here; try: send-issue {number}")
         yield database, mailing
-    finally:
-        database.close()
 
 
 def why(settings: Settings, address: str, what: str) -> list[str]:
     """Why a reader did or did not get an issue, a sentence a line. Raises NotFound."""
     number = issue_number(find_issue(settings.folder, what))
-    if not database_path(settings.database, settings.folder).exists():
+    database = find_database(settings.database, settings.folder)
+    if database is None:
         raise NotFound(f"issue {number} has not been sent from here")
-    with closing(open_database(settings.database, settings.folder)) as database:
+    with closing(database):
         person = find_person(database, address)
         mailing = reported_mailing(database, number)
         row = story_of(database, mailing, person.id) if mailing else None

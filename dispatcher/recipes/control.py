@@ -34,7 +34,7 @@ def cancel_issue(newsletter: Newsletter, what: str) -> str:
     until = time.monotonic() + _DRAINED_WITHIN
     while True:
         try:
-            with run_lock(database.path):
+            with run_lock(database):
                 _settle(newsletter, mailing)
                 given_up = cancel(database, mailing.id)
                 break
@@ -51,7 +51,7 @@ def resolve(
 ) -> list[str]:
     """Settles rows in doubt; says what became of each. Raises NotFound, InputWrong, NotPermitted, Unfinished."""
     mailing, database = _live(newsletter, what), newsletter.database
-    with run_lock(database.path):
+    with run_lock(database):
         _settle(newsletter, mailing)
         open_doubts = {each.address: each for each in doubts(database, mailing.id)}
         if unknown := [each for each in (*sent, *not_sent) if each.lower() not in open_doubts]:

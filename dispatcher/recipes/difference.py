@@ -16,7 +16,7 @@ from dispatcher.desk.difference import Seen, differences
 from dispatcher.errors import NotFound
 from dispatcher.models import Edition, Kind
 from dispatcher.recipes.editions import Editions, compose_editions, load_named, thaw_editions
-from dispatcher.storage.database import database_path, open_database
+from dispatcher.storage.database import find_database
 from dispatcher.storage.mailings import find_mailing
 
 
@@ -32,8 +32,8 @@ def difference(settings: Settings, what: str, since: str | None) -> list[str]:
 
 def _staged(settings: Settings, number: int) -> Editions:
     """The editions as they were last sent to the staging list."""
-    if database_path(settings.database, settings.folder).exists():
-        with closing(open_database(settings.database, settings.folder)) as database:
+    if (database := find_database(settings.database, settings.folder)) is not None:
+        with closing(database):
             if mailing := find_mailing(database, number, Kind.STAGING):
                 return thaw_editions(database, mailing.id)[0]
     remedy = f"send it with send-issue {number} --staging, or name a git revision with --since"

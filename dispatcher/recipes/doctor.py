@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from email.utils import parseaddr
 from functools import partial
 
@@ -12,16 +13,16 @@ from dispatcher.delivery.replies import Manners
 from dispatcher.doctor.dkim import check_dkim
 from dispatcher.doctor.dmarc import check_dmarc
 from dispatcher.doctor.dns import DnsFailed, Query, make_query
-from dispatcher.doctor.finding import RELAY, Finding, error, fine, warning
+from dispatcher.doctor.finding import LEDGER, RELAY, Finding, error, fine, warning
 from dispatcher.doctor.hosts import check_return_path, check_reverse_name
 from dispatcher.doctor.machine import check_database, check_inbox, check_private, check_secrets
 from dispatcher.doctor.pages import check_pages
 from dispatcher.doctor.spf import check_spf
-from dispatcher.errors import SettingsWrong
-from dispatcher.recipes.newsletter import sample_return_path
+from dispatcher.errors import LedgerFailed, SettingsWrong
+from dispatcher.recipes.newsletter import sample_return_path, secrets_of
 from dispatcher.recipes.transport import signatures_of
 from dispatcher.returns.sources import is_imap
-from dispatcher.storage.database import database_path, now
+from dispatcher.storage.database import database_path, find_database, is_file, now, require_durable
 from dispatcher.tokens import SAMPLE, load_secrets
 
 
@@ -101,12 +102,26 @@ def _machine_findings(settings: Settings) -> Iterator[Finding]:
         except SettingsWrong as failure:
             yield error("secret", str(failure), "restore it from your backup")
     try:
-        yield from check_database(database_path(settings.database, settings.folder))
+        yield from _database_findings(settings)
     except SettingsWrong as failure:
         yield error("database", str(failure), "correct the setting")
+    except LedgerFailed as failure:
+        yield error("database", str(failure), "see whether the server runs and lets us in", exit_code=LEDGER)
     if settings.inbox is None or not is_imap(settings.inbox):
         inbox = settings.folder / settings.inbox if settings.inbox else None
         yield from check_inbox(inbox, has_return_path=settings.bounce_address is not None)
+
+
+def _database_findings(settings: Settings) -> list[Finding]:
+    if is_file(settings.database):
+        return check_database(database_path(settings.database, settings.folder))
+    secrets_of(settings)
+    database = find_database(settings.database, settings.folder)
+    if database is None:
+        return [fine("database", "it is reached; its tables are made by the first send or import")]
+    with closing(database):
+        require_durable(database)
+        return [fine("database", f"{database.place} is reached, and keeps what it promises")]
 
 
 def _asked(check: str, ask: Callable[[], Sequence[Finding]]) -> Sequence[Finding]:

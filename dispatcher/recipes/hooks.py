@@ -1,5 +1,6 @@
 """The recipe of webhooks: a provider's POST is verified, and each event goes the way of returned mail."""
 
+import hashlib
 import urllib.request
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
@@ -52,7 +53,8 @@ def _settle(newsletter: Newsletter, event: Event) -> None:
         newsletter.keyring, raw, event.returned, newsletter.settings.bounce_address, trusted_address=address
     )
     at = now()
-    arrival = arrival_of(event.id, event.returned.kind, event.returned, at)
+    fingerprint = hashlib.sha256(event.id.encode()).hexdigest()  # ids are of any length
+    arrival = arrival_of(fingerprint, event.returned.kind, event.returned, at)
     decide = partial(policy.decide, event.returned, traces, now=at, heard_ourselves=True)
     settle_return(newsletter.database, newsletter.keyring, traces, arrival, decide)
 

@@ -4,7 +4,7 @@ import hashlib
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dispatcher.config import Settings
 from dispatcher.errors import NotFound, SettingsWrong
-from dispatcher.recipes.newsletter import Newsletter, open_newsletter
+from dispatcher.recipes.newsletter import Newsletter, open_newsletter, secrets_of
 from dispatcher.recipes.pausing import pause_where_too_much_came_back
 from dispatcher.recipes.refusals import arrival_of, settle_refusals
 from dispatcher.returns import policy
@@ -20,9 +20,9 @@ from dispatcher.returns.parse import parse
 from dispatcher.returns.returned import Class, Recipient, Returned
 from dispatcher.returns.sources import Found, is_imap, is_there, mails_in
 from dispatcher.returns.traces import find_traces
-from dispatcher.storage.database import Database, database_path, now, open_database
+from dispatcher.storage.database import Database, find_database, is_file, now
 from dispatcher.storage.returns import Action, Sending, Settled, settle_return
-from dispatcher.tokens import Keyring, load_secrets
+from dispatcher.tokens import Keyring
 
 _UNDERSTOOD = {Class.BOUNCE, Class.DELAY, Class.DELIVERED, Class.COMPLAINT, Class.AUTO_REPLY, Class.UNSUBSCRIBE}
 
@@ -34,6 +34,11 @@ class Reading:
     name: str
     returned: Returned
     settled: Settled | None
+
+    @property
+    def is_left(self) -> bool:
+        """Whether it is for the editor to read."""
+        return self.returned.kind not in _UNDERSTOOD
 
     def plain(self) -> dict[str, object]:
         sending = self.settled.sending if self.settled else None
@@ -80,8 +85,10 @@ def explain(settings: Settings | None, source: str) -> Iterator[Reading]:
             database.close()
 
 
-def read_inbox(settings: Settings, source: str, *, watches: bool = False) -> Iterator[Reading]:
-    """Reads and acts; with `watches` for as long as an IMAP mailbox is there.
+def read_inbox(
+    settings: Settings, source: str, *, watches: bool = False, but_not: Container[str] = ()
+) -> Iterator[Reading]:
+    """Reads and acts; with `watches` for as long as an IMAP mailbox is there. `but_not` names mails to pass over.
 
     Raises NotFound, SettingsWrong, LedgerFailed, RelayUnusable, Unfinished.
     """
@@ -90,19 +97,27 @@ def read_inbox(settings: Settings, source: str, *, watches: bool = False) -> Ite
     with open_newsletter(settings) as newsletter:
         settle_refusals(newsletter)
         for found in mails:
-            yield read_one(newsletter, found)
+            if found.name in but_not:
+                continue
+            reading = read_one(newsletter, found)
+            if watches and reading.returned.kind in {Class.BOUNCE, Class.COMPLAINT}:  # there may be no end to wait for
+                pause_where_too_much_came_back(newsletter.database, began)
+            yield reading
         pause_where_too_much_came_back(newsletter.database, began)
 
 
 def read_one(newsletter: Newsletter, found: Found) -> Reading:
-    """One mail: what was understood is marked as done, the rest is left for the editor."""
+    """One mail: what was understood is marked as done, the rest is left for the editor. Raises NotFound."""
     address = newsletter.settings.bounce_address
     returned, settled = _settle(newsletter.database, newsletter.keyring, address, found.raw, at=now())
-    if returned.kind in _UNDERSTOOD:
-        found.done()
-    else:
-        found.left()
-    return Reading(name=found.name, returned=returned, settled=settled)
+    reading = Reading(name=found.name, returned=returned, settled=settled)
+    try:
+        (found.left if reading.is_left else found.done)()
+    except OSError as error:
+        raise NotFound(
+            f"{error.filename}: {error.strerror}; a mail that is dealt with is marked as read there"
+        ) from error
+    return reading
 
 
 @dataclass(slots=True)
@@ -171,20 +186,24 @@ def _mails(settings: Settings | None, source: str, *, watches: bool = False, exp
     path = Path(source)
     if not is_there(path):
         raise NotFound(f"{source}: no such file or folder that can be read; name a Maildir, an mbox, a mail, or -")
-    return mails_in(path, sys.stdin.buffer)
+    return _readable(path, mails_in(path, sys.stdin.buffer))
+
+
+def _readable(source: Path, mails: Iterator[Found]) -> Iterator[Found]:
+    try:
+        yield from mails
+    except OSError as error:
+        raise NotFound(f"{error.filename or source}: {error.strerror}; its mails must be readable") from error
 
 
 def _existing_database(settings: Settings | None) -> Database | None:
-    if settings is None or not database_path(settings.database, settings.folder).exists():
-        return None
-    return open_database(settings.database, settings.folder)
+    return None if settings is None else find_database(settings.database, settings.folder)
 
 
 def _existing_keyring(settings: Settings, database: Database) -> Keyring | None:
-    key_file = settings.folder / "dispatcher.key"
-    if not settings.secrets and not key_file.exists():
+    if not settings.secrets and is_file(settings.database) and not (settings.folder / "dispatcher.key").exists():
         return None
-    return Keyring(secrets=load_secrets(settings.secrets, key_file), instance=database.instance)
+    return Keyring(secrets=secrets_of(settings), instance=database.instance)
 
 
 def _plain_recipient(recipient: Recipient) -> dict[str, object]:

@@ -17,7 +17,7 @@ from dispatcher.delivery.relay import MaildirRelay, Relay
 from dispatcher.errors import SettingsWrong
 from dispatcher.models import Delivery, Kind, Letterhead, Subscriber
 from dispatcher.recipes.transport import leads_away, relays_of
-from dispatcher.storage.database import Database, open_database
+from dispatcher.storage.database import Database, is_file, open_database
 from dispatcher.tokens import (
     SAMPLE,
     Keyring,
@@ -61,13 +61,24 @@ class Newsletter:
 def open_newsletter(settings: Settings) -> Iterator[Newsletter]:
     """Raises SettingsWrong, LedgerFailed."""
     relays = relays_of(settings)
-    secrets = load_secrets(settings.secrets, settings.folder / "dispatcher.key")
+    secrets = secrets_of(settings)
     database = open_database(settings.database, settings.folder)
     try:
         keyring = Keyring(secrets=secrets, instance=database.instance)
         yield Newsletter(settings=settings, database=database, keyring=keyring, relays=relays)
     finally:
         database.close()
+
+
+def secrets_of(settings: Settings) -> tuple[str, ...]:
+    """The secrets to sign with. Raises SettingsWrong: several machines must not each make a key of their own."""
+    if not settings.secrets and not is_file(settings.database):
+        raise SettingsWrong(
+            "DISPATCHER_SECRET is not set, which a database on a server needs, since every machine signs alike; "
+            "set it to what dispatcher.key holds, or draw one: "
+            "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+        )
+    return load_secrets(settings.secrets, settings.folder / "dispatcher.key")
 
 
 def base_url(settings: Settings) -> str:

@@ -24,6 +24,7 @@ from dispatcher.recipes.editions import (
 )
 from dispatcher.recipes.newsletter import Newsletter, base_url, kind_of, sender_address
 from dispatcher.storage.control import languages_left, queue_refused, refreeze
+from dispatcher.storage.database import require_durable
 from dispatcher.storage.keys import remember_key, require_keys
 from dispatcher.storage.mailings import Audience, Freeze, Mailing, enqueue, find_mailing, freeze, lists_of
 from dispatcher.storage.readers import languages_of, members_without_row, reserved_members
@@ -95,6 +96,7 @@ def make_plan(newsletter: Newsletter, order: Order) -> Plan:
     kind = kind_of(newsletter.relay, list_name)
     if kind is Kind.LIVE:
         require_live(settings)
+        require_durable(database)
         require_keys(database, newsletter.keyring.secrets)
     earlier = None if kind is Kind.STAGING else find_mailing(database, number, kind)
     if kind is Kind.LIVE:

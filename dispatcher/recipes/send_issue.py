@@ -1,6 +1,7 @@
 """The recipe of `send-issue 29`: from the issue's folder to the relay, top to bottom."""
 
 import hashlib
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -22,11 +23,10 @@ from dispatcher.delivery.terms import Build, Terms
 from dispatcher.desk import screen
 from dispatcher.desk.receipt import Receipt, write_receipt
 from dispatcher.errors import DispatcherError, Unfinished
-from dispatcher.models import Delivery, Kind, State
+from dispatcher.models import Delivery, Kind, Outcome, State
 from dispatcher.recipes.confirm import confirm, pass_gate
 from dispatcher.recipes.editions import thaw_editions
 from dispatcher.recipes.newsletter import Newsletter, copy_for, return_path
-from dispatcher.recipes.pausing import resume
 from dispatcher.recipes.plan import Order, Plan, make_plan, store_plan
 from dispatcher.recipes.refusals import settle_refusals
 from dispatcher.recipes.transport import pacing_of, signatures_for
@@ -37,24 +37,27 @@ from dispatcher.storage.control import (
     is_stopped,
     note_force,
     schedule,
+    why_stopped,
 )
 from dispatcher.storage.database import now
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.lock import run_lock
 from dispatcher.storage.mailings import Mailing, editions_of, find_mailing, lists_of
-from dispatcher.storage.pauses import paused_because
 from dispatcher.storage.readers import RESERVED_DOMAIN, is_reserved
 from dispatcher.storage.reports import count_states, doubtful_addresses
 
 _DUE_OR_NOT = timedelta(days=36_500)
 _UNFINISHED, _IN_DOUBT = 75, 76
 _BETWEEN_LOOKS = 0.5  # seconds in which a stop is noticed
+_GOES_WELL = frozenset({State.SENT, State.QUEUED})
+
+_log = logging.getLogger(__name__)
 
 
 def send_issue(newsletter: Newsletter, order: Order) -> int:
     """Sends an issue, or goes on with it. Returns 0, 75 or 76; every other exit code is raised."""
     signatures = signatures_for(newsletter.relay, newsletter.settings)
-    with run_lock(newsletter.database.path):
+    with run_lock(newsletter.database):
         plan = make_plan(newsletter, order)
         pass_gate(newsletter, order, plan)
         confirm(newsletter, order, plan)
@@ -64,7 +67,8 @@ def send_issue(newsletter: Newsletter, order: Order) -> int:
         if order.at is not None:
             return _schedule(newsletter, order, plan, mailing)
         forget_schedule(newsletter.database, mailing.id)
-        forget_stop(newsletter.database, mailing.id)
+        if was := forget_stop(newsletter.database, mailing.id):
+            screen.note(f"this issue was {was}; going on")
         if plan.kind is Kind.LIVE and plan.to_mail and not order.is_workers:
             _grant_grace(newsletter, mailing)
         receipt = plan.folder / "receipt.json"
@@ -84,17 +88,17 @@ def _hand_over(
     mailing = ledger.mailing
     recorder = newsletter.settings.folder / f"dispatcher.db-flight-{mailing.id}"
     recover(ledger, newsletter.relay, recorder)
-    resume(newsletter.database, mailing.id)
     ledger.requeue_deferred(now() if order.is_workers else now() + _DUE_OR_NOT)
     queued = ledger.counts()[State.QUEUED]
     failure: DispatcherError | None = None
     if queued:
         try:
+            _log.info("sending begins", extra=_facts(mailing, readers=queued))
             with screen.progress(queued) as report, signing(signatures, time.time) as sign:
                 way = partial(
                     run, ledger, newsletter.relays, _builder(newsletter, mailing), sign=sign, recorder=recorder,
-                    progress=report, say=screen.note, why_stopped=partial(_why_to_stop, newsletter, mailing),
-                    on_interrupt=order.on_interrupt,
+                    progress=_logged(report, mailing), say=screen.note, on_interrupt=order.on_interrupt,
+                    why_stopped=partial(why_stopped, newsletter.database, mailing.id),
                 )  # fmt: skip
                 _send(newsletter, order, ledger, way)
         except DispatcherError as error:
@@ -105,6 +109,9 @@ def _hand_over(
     if found is not None and found.handed_over_at is not None:
         _keep_receipt(newsletter, found, plan.folder / "receipt.json")
     counts = ledger.counts()
+    _log.info(
+        "sending ended", extra=_facts(mailing, counts=dict(counts), failure=type(failure).__name__ if failure else None)
+    )
     _summarise(newsletter, order, ledger, had_work=queued > 0, has_failed=failure is not None)
     if failure is not None:
         raise failure
@@ -113,12 +120,24 @@ def _hand_over(
     return _IN_DOUBT if counts[State.IN_DOUBT] else 0
 
 
-def _why_to_stop(newsletter: Newsletter, mailing: Mailing) -> str | None:
-    """An operator stopped it, or too much of it came back."""
-    if is_stopped(newsletter.database, mailing.id):
-        return "stopped from outside"
-    reason = paused_because(newsletter.database, mailing.id)
-    return None if reason is None else f"paused: {reason}"
+def _logged(report: screen.Report, mailing: Mailing) -> screen.Report:
+    """Has what did not simply go well in the log, by the row's number and the reader's domain."""
+
+    def hear(outcome: Outcome) -> None:
+        report(outcome)
+        if outcome.state not in _GOES_WELL:
+            code = outcome.reply.code if outcome.reply else None
+            facts = _facts(
+                mailing, delivery=outcome.delivery_id, state=outcome.state, code=code, domain=outcome.domain,
+                relay=outcome.relay,
+            )  # fmt: skip
+            _log.info("delivery %s", outcome.state.value.replace("_", " "), extra=facts)
+
+    return hear
+
+
+def _facts(mailing: Mailing, **more: object) -> dict[str, object]:
+    return {"facts": {"issue": mailing.issue, "kind": mailing.kind, "mailing": mailing.id, **more}}
 
 
 def _send(newsletter: Newsletter, order: Order, ledger: Ledger, way: Callable[[Terms], None]) -> None:
@@ -189,8 +208,11 @@ def _summarise(newsletter: Newsletter, order: Order, ledger: Ledger, *, had_work
         screen.say(f"issue {mailing.issue}: {spoken}")
     else:
         screen.say(f"issue {mailing.issue} has been sent already, nobody is mailed again: {spoken}")
-    for address in doubtful_addresses(newsletter.database, mailing.id):
-        screen.say(f"in doubt: {address}")
+    if order.is_workers and counts[State.IN_DOUBT]:  # what a worker says is kept in a log
+        screen.say(f"who is in doubt: dispatcher report {mailing.issue}")
+    elif counts[State.IN_DOUBT]:
+        for address in doubtful_addresses(newsletter.database, mailing.id):
+            screen.say(f"in doubt: {address}")
     if has_failed:
         return
     if (counts[State.DEFERRED] or counts[State.QUEUED]) and mailing.kind is not Kind.STAGING:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Sequence
@@ -18,6 +19,8 @@ from dispatcher.storage.keys import remember_key
 from dispatcher.web.app import make_site
 from dispatcher.web.form import SECONDS
 
+_log = logging.getLogger("dispatcher")
+
 
 def serve(settings: Settings, host: str, port: int, *, proxies: Sequence[str] = ()) -> None:
     """Serves, and sends the small mails that readers ask for. `proxies`: whose word is taken for a visitor's address.
@@ -32,6 +35,7 @@ def serve(settings: Settings, host: str, port: int, *, proxies: Sequence[str] = 
             uvicorn.Config(
                 _served(newsletter),
                 access_log=False,  # addresses hold tokens
+                log_config=None if _log.handlers else uvicorn.config.LOGGING_CONFIG,
                 log_level="warning",
                 server_header=False,
                 proxy_headers=bool(proxies),  # anyone else could write them
@@ -46,6 +50,7 @@ def serve(settings: Settings, host: str, port: int, *, proxies: Sequence[str] = 
             )
         )
         print(f"readers' pages at {_address(listening)}", flush=True)
+        _log.info("readers' pages are open", extra={"facts": {"at": _address(listening)}})
         # uvicorn ends by raising the signal that stopped it once more; here it lands where it does no harm.
         earlier = {each: signal.signal(each, server.handle_exit) for each in (signal.SIGINT, signal.SIGTERM)}
         try:

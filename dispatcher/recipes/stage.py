@@ -17,7 +17,7 @@ from dispatcher.models import Subscriber
 from dispatcher.recipes.check import Wish, check_issue, unreadable
 from dispatcher.recipes.editions import draw_draft, filled, load_named, sample_message
 from dispatcher.recipes.newsletter import base_url
-from dispatcher.storage.database import database_path, open_database
+from dispatcher.storage.database import find_database
 from dispatcher.storage.readers import find_subscriber
 from dispatcher.storage.subscribers import everybody
 
@@ -79,9 +79,10 @@ class Stage:
     def readers(self) -> list[str]:
         """Some of the addresses on the issue's list, for the picker."""
         settings, issue = self._take.read()
-        if not database_path(settings.database, settings.folder).exists():
+        database = find_database(settings.database, settings.folder)
+        if database is None:
             return []
-        with closing(open_database(settings.database, settings.folder)) as database:
+        with closing(database):
             people = everybody(database, issue.list_name or settings.list)
             return [row.email for row, _ in zip(people, range(_MOST_READERS), strict=False) if row.state == "active"]
 
@@ -128,8 +129,8 @@ def _files(issue: Issue, draft: Draft, root: Path) -> dict[str, str]:
 def _reader(settings: Settings, address: str | None) -> Subscriber | None:
     if address is None:
         return None
-    if database_path(settings.database, settings.folder).exists():
-        with closing(open_database(settings.database, settings.folder)) as database:
+    if (database := find_database(settings.database, settings.folder)) is not None:
+        with closing(database):
             if found := find_subscriber(database, address.strip().lower()):
                 return found
     raise NotFound(f"{address}: nobody has this address; import the list first, or choose another reader")

@@ -7,6 +7,7 @@ from dispatcher.config import Settings, is_loopback
 from dispatcher.delivery.dkim import Signature, load_signature
 from dispatcher.delivery.pace import Limit, Pacing
 from dispatcher.delivery.relay import MaildirRelay, Relay, SmtpRelay, read_relay
+from dispatcher.delivery.warm_up import WarmUp
 from dispatcher.errors import SettingsWrong
 from dispatcher.tables import LimitTable
 
@@ -30,6 +31,7 @@ def relays_of(settings: Settings) -> tuple[Relay, ...]:
                 connections=table.connections,
                 per_second=table.per_second,
                 per_day=table.per_day,
+                warm_up=WarmUp(start=table.warm_up.start, growth=table.warm_up.growth) if table.warm_up else None,
                 domains=table.domains,
                 weight=table.weight,
             )

@@ -1,13 +1,15 @@
-"""`dispatcher worker`: sends scheduled issues when their hour comes, and tries deferred readers when they are due."""
+"""`dispatcher worker`: scheduled issues at their hour, deferred readers when they are due, mail as it comes back."""
 
 import signal
 import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from dispatcher.config import Settings
 from dispatcher.desk import screen
 from dispatcher.errors import DispatcherError, Unfinished
 from dispatcher.expressions import parse
+from dispatcher.recipes.inbox import Tally, inbox_of, read_inbox
 from dispatcher.recipes.newsletter import Newsletter
 from dispatcher.recipes.plan import Order
 from dispatcher.recipes.send_issue import send_issue
@@ -17,15 +19,23 @@ from dispatcher.storage.mailings import Mailing
 
 _BETWEEN_LOOKS = 5.0  # seconds
 _PAUSE_AFTER_ERROR = timedelta(minutes=1)
+_BETWEEN_INBOXES = 60.0  # seconds
 
 
 def work(newsletter: Newsletter, *, is_once: bool) -> None:
     """Does what is due, until SIGTERM or Ctrl-C; with `is_once`, only what is due now."""
     ended = threading.Event()
     paused: dict[int, datetime] = {}  # mailings that failed, until when
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    reader = None
+    if newsletter.settings.inbox is not None:
+        if is_once:
+            _read_returned(newsletter.settings, set(), ended)
+        else:  # what comes back may pause an issue, so that it is read while one is on its way
+            reader = threading.Thread(target=keep_reading, args=(newsletter.settings, ended), name="returned mail")
+            reader.start()
     try:
         while True:
-            signal.signal(signal.SIGTERM, lambda *_: ended.set())  # a send has handlers of its own
             for mailing, plan in due_mailings(newsletter.database, now()):
                 if not ended.is_set() and paused.get(mailing.id, now()) <= now():
                     _go_on(newsletter, mailing, plan, paused, ended)
@@ -33,6 +43,35 @@ def work(newsletter: Newsletter, *, is_once: bool) -> None:
                 return
     except KeyboardInterrupt:
         return
+    finally:
+        ended.set()
+        if reader is not None:
+            reader.join()
+
+
+def keep_reading(settings: Settings, ended: threading.Event) -> None:
+    """Looks into the inbox every minute, until it is told to end."""
+    left: set[str] = set()
+    while True:
+        _read_returned(settings, left, ended)
+        if ended.wait(_BETWEEN_INBOXES):
+            return
+
+
+def _read_returned(settings: Settings, left: set[str], ended: threading.Event) -> None:
+    """One pass over the inbox, but for what is left to the editor and known to be."""
+    tally = Tally()
+    try:
+        for reading in read_inbox(settings, inbox_of(settings), but_not=left):
+            tally.add(reading)
+            if reading.is_left:
+                left.add(reading.name)
+            if ended.is_set():
+                break
+    except DispatcherError as error:
+        screen.note(f"returned mail: {error}; tried again in a minute")
+    if tally.kinds:
+        screen.note(f"returned mail: {tally.sentence()}")
 
 
 def _go_on(
@@ -42,7 +81,8 @@ def _go_on(
     paused: dict[int, datetime],
     ended: threading.Event,
 ) -> None:
-    screen.note(f"issue {mailing.issue}: {'its hour has come' if plan else 'deferred readers are due'}")
+    what = "its hour has come" if plan else "deferred readers are due"
+    screen.note(f"issue {mailing.issue}: {what}", issue=mailing.issue, mailing=mailing.id)
     where = plan.get("where") if plan else None
     order = Order(
         issue=str(mailing.issue),
@@ -57,7 +97,7 @@ def _go_on(
     try:
         send_issue(newsletter, order)
     except Unfinished as error:
-        screen.note(str(error))
+        screen.note(str(error), issue=mailing.issue)
     except DispatcherError as error:
-        screen.note(f"issue {mailing.issue}: {error}; tried again in a minute")
+        screen.complain(f"issue {mailing.issue}: {error}; tried again in a minute", issue=mailing.issue)
         paused[mailing.id] = now() + _PAUSE_AFTER_ERROR

@@ -1,6 +1,7 @@
 """Reads what Amazon SES tells through SNS, by mail or by webhook: bounces, complaints, deliveries as JSON."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
@@ -8,6 +9,7 @@ from dispatcher.returns import verdicts
 from dispatcher.returns.returned import Cause, Class, Recipient, Returned
 
 _MOST = 262_144
+_NO_TEXT = re.compile(r"\\u(?:[dD][89a-fA-F][0-9a-fA-F]{2}|0000)")  # halves of characters, and NUL
 _BY_SUBTYPE = {
     "mailboxfull": Cause.FULL,
     "messagetoolarge": Cause.TOO_LARGE,
@@ -94,7 +96,8 @@ def _object(text: str) -> Mapping[str, Any] | None:
     if not text.startswith("{") or len(text) > _MOST or text.count("{") + text.count("[") > 2000:
         return None
     try:
-        found, _ = json.JSONDecoder(strict=False).raw_decode(text.replace("\n ", "").replace("\n", ""))
+        joined = _NO_TEXT.sub("?", text.replace("\n ", "").replace("\n", ""))
+        found, _ = json.JSONDecoder(strict=False).raw_decode(joined)
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

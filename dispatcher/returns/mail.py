@@ -62,7 +62,8 @@ class Mail:
 
 def take_apart(raw: bytes) -> Mail:
     """Never raises."""
-    text = raw[:MOST_BYTES].replace(b"\r\n", b"\n").replace(b"\r", b"\n").decode("utf-8", "surrogateescape")
+    lines = raw[:MOST_BYTES].replace(b"\0", b" ").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    text = lines.decode("utf-8", "surrogateescape")
     while text.startswith(("From ", "\n", ">From ")):  # mbox, or a pipe that adds an empty line
         text = text.partition("\n")[2]
     fields, body = read_fields(text)
@@ -169,10 +170,15 @@ def _base64(raw: bytes) -> bytes:
 def _characters(raw: bytes, charset: str) -> str:
     for name in (charset, "utf-8"):
         try:
-            return raw.decode(name.strip().strip("'\"") or "utf-8")
+            return whole_text(raw.decode(name.strip().strip("'\"") or "utf-8"))
         except (LookupError, ValueError):
             continue
-    return raw.decode("latin-1")
+    return whole_text(raw.decode("latin-1"))
+
+
+def whole_text(text: str) -> str:
+    """What a database and a terminal take: no halves of characters (UTF-7 and JSON can have them), no NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\0", " ")
 
 
 def _decoded(value: str) -> str:

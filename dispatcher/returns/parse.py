@@ -53,6 +53,8 @@ def _read(mail: Mail, notice: Notice) -> Returned:
         )
     if notification := read_notification(mail.texts()):
         return notification
+    if people.is_receipt(mail):
+        return Returned(kind=Class.AUTO_REPLY, recipients=_sender(mail), evidence=("read receipt",))
     if blocks := blocks_of(mail):
         return _reported(blocks, mail, notice)
     if people.wants_to_leave(mail):

@@ -23,5 +23,6 @@ _MOST = 8000  # characters
 
 def phase_in(text: str) -> Phase | None:
     """The first point that the text names."""
-    found = [(match.start(), name) for name, pattern in phases() if (match := pattern.search(text[:_MOST]))]
+    unfolded = " ".join(text[:_MOST].split())
+    found = [(match.start(), name) for name, pattern in phases() if (match := pattern.search(unfolded))]
     return Phase(min(found)[1]) if found else None

@@ -1,5 +1,6 @@
 """Takes returned mail from where it lies: a Maildir, an mbox, a file, a folder of mails, standard input."""
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -43,14 +44,18 @@ def _maildir(folder: Path) -> Iterator[Found]:
     waiting = [*(folder / "new").iterdir(), *(folder / "cur").iterdir()]
     for path in sorted(waiting, key=lambda each: each.name):
         flags = path.name.rpartition(":2,")[2] if ":2," in path.name else ""
-        if path.is_file() and not path.name.startswith(".") and "S" not in flags:
-            yield Found(name=path.name, raw=_read(path), done=_mark_seen(folder, path, flags))
+        if path.name.startswith(".") or "S" in flags:
+            continue
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):  # another reader or the editor was faster
+            raw = _read(path)
+            yield Found(name=path.name, raw=raw, done=_mark_seen(folder, path, flags))
 
 
 def _mark_seen(folder: Path, path: Path, flags: str) -> Callable[[], None]:
     def done() -> None:
         name = path.name.partition(":2,")[0]
-        path.rename(folder / "cur" / f"{name}:2,{''.join(sorted({*flags, 'S'}))}")
+        with contextlib.suppress(FileNotFoundError):  # another reader was faster, and it is acted on once
+            path.rename(folder / "cur" / f"{name}:2,{''.join(sorted({*flags, 'S'}))}")
 
     return done
 

@@ -19,6 +19,8 @@ def judge(address: str, *, said: str, status: str | None = None, around: str = "
     `said` are the receiving server's words, `status` is the reporting server's own code, `around` the rest of the
     notice, heard only where those two say nothing.
     """
+    if status is not None and not codes.STATUS.fullmatch(status):  # a provider may send anything
+        status = None
     quoted = _QUOTED.search(said)
     words = quoted[0] if quoted else said
     told = codes.find_status(words) or status or codes.find_status(said)

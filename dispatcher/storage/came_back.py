@@ -49,6 +49,18 @@ def came_back(database: Database, mailing_id: int) -> list[CameBack]:
         ]  # fmt: skip
 
 
+def count_replies(database: Database, mailing_id: int) -> int:
+    """How many mails people wrote in reply to an issue, as far as they can be traced to it."""
+    query = (
+        select(func.count())
+        .select_from(returned)
+        .join(delivery, delivery.c.id == returned.c.delivery_id)
+        .where(delivery.c.mailing_id == mailing_id, returned.c.kind == "reply")
+    )
+    with database.reading() as connection:
+        return connection.scalar(query) or 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
     """How an issue is received so far."""

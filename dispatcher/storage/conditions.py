@@ -8,6 +8,7 @@ from sqlalchemy import cast as as_type
 from sqlalchemy.sql import ColumnElement
 
 from dispatcher.expressions import COMPARISONS, And, Compare, Contains, Expression, Has, Not, OneOf, Or
+from dispatcher.storage.dialects import ByCodePoint
 from dispatcher.storage.schema import subscriber
 
 _NUMBER = r"^[ \t]*[+-]?[0-9]{1,15}(\.[0-9]{1,15})?[ \t]*$"
@@ -23,8 +24,7 @@ def value_of(attribute: str) -> ColumnElement[str]:
     if attribute in {"name", "language", "email"}:
         column: ColumnElement[str] = subscriber.c[attribute]
         return column
-    value: ColumnElement[str] = subscriber.c.attributes[attribute].as_string()
-    return value
+    return ByCodePoint(subscriber.c.attributes[attribute].as_string())
 
 
 def _condition(expression: Expression) -> ColumnElement[bool]:

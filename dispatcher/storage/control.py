@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, String, and_, cast, func, insert, null, select, update
+from sqlalchemy import ColumnElement, String, and_, case, cast, func, insert, null, select, update
 
 from dispatcher.models import Kind, State
 from dispatcher.storage.database import Database, now
@@ -12,19 +12,40 @@ from dispatcher.storage.readers import speaks
 from dispatcher.storage.schema import delivery, edition, mailing, picture, subscriber
 
 CANCELLED = "cancelled"
+_KNOWN = ""  # somebody went on all the same
 
 
 def ask_to_stop(database: Database, mailing_id: int) -> None:
     _set(database, mailing_id, stopped_at=now())
 
 
+def stop_because(database: Database, mailing_id: int, reason: str) -> bool:
+    """Stops it of ourselves, once: who went on knows why. Returns whether this stopped it."""
+    fresh = update(mailing).where(mailing.c.id == mailing_id, mailing.c.paused_because.is_(None))
+    with database.writing() as connection:
+        return connection.execute(fresh.values(stopped_at=now(), paused_because=reason)).rowcount == 1
+
+
 def is_stopped(database: Database, mailing_id: int) -> bool:
+    return why_stopped(database, mailing_id) is not None
+
+
+def why_stopped(database: Database, mailing_id: int) -> str | None:
+    """In words; None if it is not stopped."""
+    query = select(mailing.c.stopped_at, mailing.c.paused_because).where(mailing.c.id == mailing_id)
     with database.reading() as connection:
-        return connection.scalar(select(mailing.c.stopped_at).where(mailing.c.id == mailing_id)) is not None
+        row = connection.execute(query).one_or_none()
+    if row is None or row.stopped_at is None:
+        return None
+    return f"paused: {row.paused_because}" if row.paused_because else "stopped from outside"
 
 
-def forget_stop(database: Database, mailing_id: int) -> None:
-    _set(database, mailing_id, stopped_at=None)
+def forget_stop(database: Database, mailing_id: int) -> str | None:
+    """Whoever sends it goes on. Returns why it was stopped, if it was."""
+    why = why_stopped(database, mailing_id)
+    known = case((mailing.c.paused_because.is_not(None), _KNOWN), else_=None)
+    _set(database, mailing_id, stopped_at=None, paused_because=known)
+    return why
 
 
 def cancel(database: Database, mailing_id: int) -> int:

@@ -1,23 +1,22 @@
 """Opens the newsletter's database, makes its tables, and guards the rules that keep a ledger safe."""
 
-import os
 import secrets
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event, insert, inspect, select
+from sqlalchemy import Connection, Engine, RootTransaction, event, func, insert, inspect, select
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, ProgrammingError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from dispatcher.errors import DispatcherError, LedgerFailed, SettingsWrong
-from dispatcher.storage import migrations, schema
+from dispatcher.storage import migrations, schema, sqlite
+from dispatcher.storage.driver import Driver
 
-_BUSY_SECONDS = 30
+MOVED = "moved"  # the fact where to
+_LIKE = "sqlite:///dispatcher.db, or postgresql://user@host/name"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,123 +24,174 @@ class Database:
     """An open database; `instance` is its random name, made once."""
 
     engine: Engine
-    path: Path
+    driver: Driver
     instance: str
+
+    @property
+    def place(self) -> str:
+        """Names it in messages."""
+        return self.driver.place(self.engine)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection that sees one moment and changes nothing. Raises LedgerFailed."""
-        with _failures_named(self.path), self.engine.connect() as connection:
+        with self.failures_named(), self.engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that is durable when the block ends, or did not happen. Raises LedgerFailed."""
-        with (
-            _failures_named(self.path),
-            self.engine.connect().execution_options(writes=True) as connection,
-            connection.begin(),
-        ):
+        with self.transactions() as connection, begin(connection, writes=True):
             yield connection
 
     @contextmanager
     def transactions(self) -> Iterator[Connection]:
         """A connection without a transaction; `begin(connection)` and `begin(connection, writes=True)` give them."""
-        with _failures_named(self.path), self.engine.connect() as connection:
+        with self.failures_named(), self.engine.connect() as connection:
             yield connection
+
+    @contextmanager
+    def failures_named(self) -> Iterator[None]:
+        """Makes LedgerFailed of what an operator can mend."""
+        with _failures_named(self.engine, self.driver):
+            yield
 
     def close(self) -> None:
         self.engine.dispose()
 
 
-def open_database(url: str, folder: Path, *, create: bool = True) -> Database:
-    """Opens the database that a SQLAlchemy URL names; a relative SQLite path is relative to `folder`.
+def open_database(url: str, folder: Path) -> Database:
+    """Opens the database that a URL names, and makes its tables; a relative SQLite path is relative to `folder`.
 
-    The file is made with mode 0600. Raises SettingsWrong for a URL that cannot be used, LedgerFailed otherwise.
+    Raises SettingsWrong for a URL that cannot be used, LedgerFailed otherwise.
     """
-    path = database_path(url, folder)
-    if not path.exists() and not create:
-        raise LedgerFailed(f"{path}: there is no database here yet; it is made by the first send or import")
-    with _failures_named(path):
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        except OSError as error:
-            raise LedgerFailed(f"{path}: {error.strerror}; the ledger must be a file that can be written") from error
-        engine = create_engine(
-            URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True
-        )
-        event.listen(engine, "connect", _configure)
-        event.listen(engine, "begin", _begin)
-        instance = _instance(engine, path)
-    return Database(engine=engine, path=path, instance=instance)
+    engine, driver = _engine(_parsed(url), folder)
+    try:
+        with _failures_named(engine, driver):
+            return Database(engine=engine, driver=driver, instance=_instance(engine, driver))
+    except BaseException:
+        engine.dispose()
+        raise
 
 
-def begin(connection: Connection, *, writes: bool = False) -> RootTransaction:
-    """A transaction, which as a context manager commits or rolls back; what writes waits for other writers first."""
-    connection.execution_options(writes=writes)
-    return connection.begin()
+def find_database(url: str, folder: Path) -> Database | None:
+    """As `open_database`, but makes nothing: None where there is none yet."""
+    parsed = _parsed(url)
+    if is_file(url):
+        return open_database(url, folder) if sqlite.path_of(parsed, folder).exists() else None
+    engine, driver = _engine(parsed, folder)
+    try:
+        with _failures_named(engine, driver), engine.connect() as connection:
+            has_tables = inspect(connection).has_table(schema.fact.name)
+    finally:
+        engine.dispose()
+    return open_database(url, folder) if has_tables else None
+
+
+def is_file(url: str) -> bool:
+    """Whether the database is a file of this machine, and its secret may be one beside it. Raises SettingsWrong."""
+    return _parsed(url).get_backend_name() == "sqlite"
 
 
 def database_path(url: str, folder: Path) -> Path:
-    """The file a SQLite URL names. Raises SettingsWrong for any other URL."""
+    """The file a SQLite URL names. Raises SettingsWrong."""
+    return sqlite.path_of(_parsed(url), folder)
+
+
+def require_durable(database: Database) -> None:
+    """Raises SettingsWrong where the server may forget what it has promised to keep."""
+    with database.reading() as connection:
+        unsafe = database.driver.unsafe_settings(connection)
+    if unsafe:
+        why = "what is lost with the power is mailed twice"
+        raise SettingsWrong("\n".join(f"{database.place}: {each}; {why}" for each in unsafe))
+
+
+def begin(connection: Connection, *, writes: bool = False, makes_tables: bool = False) -> RootTransaction:
+    """A transaction, which as a context manager commits or rolls back; what writes waits for other writers first."""
+    connection.execution_options(writes=writes, makes_tables=makes_tables)
+    return connection.begin()
+
+
+def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise SettingsWrong("database is not a URL; write it as sqlite:///dispatcher.db") from error
-    if parsed.get_backend_name() != "sqlite":
-        raise SettingsWrong(f"database: {parsed.get_backend_name()} is not supported; use sqlite:///dispatcher.db")
-    if not parsed.database or parsed.database == ":memory:":
-        raise SettingsWrong("database: a ledger in memory would forget; use sqlite:///dispatcher.db")
-    return folder / parsed.database
+        raise SettingsWrong(f"database is not a URL; write it as {_LIKE}") from error
+    if parsed.drivername not in {"sqlite", "postgresql", "postgresql+psycopg"}:
+        raise SettingsWrong(f"database: {parsed.drivername} is not supported; use {_LIKE}")
+    return parsed
+
+
+def _engine(url: URL, folder: Path) -> tuple[Engine, Driver]:
+    if url.get_backend_name() == "sqlite":
+        driver: Driver = sqlite
+        engine = sqlite.make_engine(sqlite.path_of(url, folder))
+    else:
+        try:
+            from dispatcher.storage import postgres  # noqa: PLC0415  its library is an extra
+        except ModuleNotFoundError as error:
+            raise SettingsWrong(
+                "database: PostgreSQL needs a further library; run: pip install 'newsletter-dispatcher[postgres]'"
+            ) from error
+        driver = postgres
+        engine = postgres.make_engine(url)
+    event.listen(engine, "begin", lambda connection: _begin(connection, driver))
+    return engine, driver
+
+
+def _begin(connection: Connection, driver: Driver) -> None:
+    options = connection.get_execution_options()
+    makes_tables, writes = options.get("makes_tables", False), options.get("writes", False)
+    driver.begin(connection, writes=writes and not makes_tables)
+    if writes and not makes_tables:
+        moved = connection.scalar(select(schema.fact.c.value).where(schema.fact.c.name == MOVED))
+        _refuse_moved(moved, driver.place(connection.engine))
+
+
+def _refuse_moved(moved: str | None, place: str) -> None:
+    if moved is not None:
+        raise SettingsWrong(f"{place}: the newsletter moved to {moved}; set database, or DISPATCHER_DATABASE, to that")
 
 
 @contextmanager
-def _failures_named(path: Path) -> Iterator[None]:
+def _failures_named(engine: Engine, driver: Driver) -> Iterator[None]:
+    failures: tuple[type[Exception], ...] = (DBAPIError, *driver.ERRORS)
     try:
         yield
     except DispatcherError:
         raise
-    except (DatabaseError, sqlite3.DatabaseError) as error:
-        if isinstance(error, IntegrityError | ProgrammingError | sqlite3.IntegrityError | sqlite3.ProgrammingError):
+    except failures as error:
+        cause = driver.spoken(getattr(error, "orig", None) or error)
+        if cause is None:
             raise  # ours to mend, not the operator's
-        cause = getattr(error, "orig", None) or error
-        raise LedgerFailed(f"{path}: {cause}; nothing more is sent until the database can be written") from error
+        place = driver.place(engine)
+        raise LedgerFailed(f"{place}: {cause}; nothing more is sent until the database can be written") from error
 
 
-def _configure(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # the driver's own BEGINs come too late; ours are below
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    # NORMAL would survive a crash of the process but may lose an intent with the power: a reader mailed twice.
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute("PRAGMA cache_size=-4000")  # KB; each connection has its own, and rows are read in order
-    cursor.close()
-
-
-def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _instance(engine: Engine, path: Path) -> str:
+def _instance(engine: Engine, driver: Driver) -> str:
     """The database's name; a database that is new gets its tables first."""
     with engine.connect() as connection:
         if not inspect(connection).has_table(schema.fact.name):
             connection.rollback()
-            with begin(connection, writes=True):
+            with begin(connection, writes=True, makes_tables=True):
                 _create(connection)
         facts: dict[str, str] = {row.name: row.value for row in connection.execute(select(schema.fact))}
         connection.rollback()
+        _refuse_moved(facts.get(MOVED), driver.place(engine))
         if int(facts["schema"]) < migrations.VERSION:
             with begin(connection, writes=True):
                 migrations.upgrade(connection)
     if int(facts["schema"]) > migrations.VERSION:
-        raise LedgerFailed(f"{path}: written by a newer Dispatcher; update this one")
+        raise LedgerFailed(f"{driver.place(engine)}: written by a newer Dispatcher; update this one")
     return facts["instance"]
 
 
 def _create(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":  # where there are no tables yet, there is nothing else to lock
+        connection.execute(select(func.pg_advisory_xact_lock(0)))
     schema.metadata.create_all(connection)
     if connection.scalar(select(schema.fact.c.value).limit(1)) is None:  # another process may have been faster
         facts = {"schema": str(migrations.VERSION), "instance": secrets.token_hex(16)}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, or_, select
 
 from dispatcher.storage.database import Database
 from dispatcher.storage.schema import (
@@ -12,9 +12,11 @@ from dispatcher.storage.schema import (
     edition,
     event,
     intake,
+    letter,
     mailing,
     membership,
     reader_list,
+    returned,
     signup,
     subscriber,
 )
@@ -61,6 +63,27 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CameBack:
+    """Mail that came back about a person, or that he wrote, and what was decided about it."""
+
+    at: datetime
+    kind: str
+    issue: int | None
+    cause: str | None
+    said: str  # without addresses
+    action: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmallMail:
+    """A link that was mailed to a person; its trace is kept for two days."""
+
+    at: datetime
+    kind: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A sign-up that was not confirmed."""
 
@@ -87,6 +110,8 @@ class Dossier:
     history: tuple[History, ...]
     issues: tuple[Receipt, ...]
     requests: tuple[Request, ...]
+    came_back: tuple[CameBack, ...]
+    small_mails: tuple[SmallMail, ...]
 
 
 def dossier(database: Database, address_key: str) -> Dossier | None:
@@ -143,6 +168,8 @@ def _dossier(connection: Connection, person: Row[*tuple[object, ...]]) -> Dossie
         ),
         issues=_issues_of(connection, person.id),
         requests=requests_of(connection, person.address_key),
+        came_back=_came_back(connection, person.id),
+        small_mails=_small_mails(connection, person.id, person.address_key),
     )  # fmt: skip
 
 
@@ -168,6 +195,29 @@ def _issues_of(connection: Connection, subscriber_id: int) -> tuple[Receipt, ...
             for row in connection.execute(query)
         ]  # fmt: skip
     return tuple(found)
+
+
+def _came_back(connection: Connection, subscriber_id: int) -> tuple[CameBack, ...]:
+    query = (
+        select(returned, mailing.c.issue)
+        .outerjoin(delivery, delivery.c.id == returned.c.delivery_id)
+        .outerjoin(mailing, mailing.c.id == delivery.c.mailing_id)
+        .where(returned.c.subscriber_id == subscriber_id)
+        .order_by(returned.c.id)
+    )
+    return tuple(
+        CameBack(
+            at=row.at, kind=row.kind, issue=row.issue, cause=row.cause or row.feedback_type, said=row.said,
+            action=row.action,
+        )
+        for row in connection.execute(query)
+    )  # fmt: skip
+
+
+def _small_mails(connection: Connection, subscriber_id: int, address_key: str) -> tuple[SmallMail, ...]:
+    theirs = or_(letter.c.subscriber_id == subscriber_id, letter.c.address_key == address_key)
+    query = select(letter).where(theirs, letter.c.state != "withheld").order_by(letter.c.id)
+    return tuple(SmallMail(at=row.created_at, kind=row.kind, state=row.state) for row in connection.execute(query))
 
 
 def requests_of(connection: Connection, address_key: str) -> tuple[Request, ...]:

@@ -1,6 +1,5 @@
 """Brings a list in line with the people read from a file: planned in a staging table, applied in one transaction."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,7 +12,7 @@ from dispatcher.storage import staging
 from dispatcher.storage.database import Database, begin, now
 from dispatcher.storage.intakes import end_missing, keep_intake, take_in
 from dispatcher.storage.memberships import list_for
-from dispatcher.storage.schema import as_text, membership, reader_list
+from dispatcher.storage.schema import as_json, as_text, membership, reader_list
 from dispatcher.storage.standing import Cause, Channel, Standing
 from dispatcher.tokens import Keyring, address_hashes, new_ref
 
@@ -58,6 +57,7 @@ class Changes:
     vanished: int  # their lines are gone
     suppressed: int  # the file says that nobody may mail them
     away: Mapping[str, int]  # in the file, but nobody revives them: why, and how many
+    beyond_ascii: int = 0  # rows whose address only a relay with SMTPUTF8 takes
     duplicates: tuple[Fault, ...] = ()  # equal lines, counted once
 
     @property
@@ -91,14 +91,14 @@ def apply_import(
     """
     with database.transactions() as connection:
         with begin(connection):  # reading a long file must not keep others from writing
-            read = _load(connection, keyring, incoming.people)
+            read, beyond_ascii = _load(connection, keyring, incoming.people)
             duplicates = staging.drop_duplicates(connection, incoming.path, faults)
         if faults and not keep_good_rows:
             raise InputWrong(faults)
         with begin(connection, writes=not only_plan):
             planned = _bring_in(connection, incoming, guard=guard, is_whole=not faults, only_plan=only_plan)
             staging.drop_tables(connection)
-    return replace(planned, read=read, duplicates=tuple(duplicates))
+    return replace(planned, read=read, beyond_ascii=beyond_ascii, duplicates=tuple(duplicates))
 
 
 def _bring_in(connection: Connection, incoming: Incoming, *, guard: bool, is_whole: bool, only_plan: bool) -> Changes:
@@ -125,7 +125,7 @@ def _bring_in(connection: Connection, incoming: Incoming, *, guard: bool, is_who
     intake = keep_intake(connection, list_id, incoming.path, incoming.channel, at=at, fates=fates)
     if ends_missing:
         end_missing(connection, list_id, at)
-    take_in(connection, intake, at=at, has_name=incoming.has_name, has_language=incoming.has_language)
+    take_in(connection, intake, at=at, fates=fates, has_name=incoming.has_name, has_language=incoming.has_language)
     if ends_missing:
         connection.execute(update(reader_list).where(reader_list.c.id == list_id).values(file_hash=incoming.file_hash))
     return changes
@@ -147,9 +147,10 @@ def _vanished(connection: Connection, list_id: int, *, guard: bool) -> int:
     return vanished
 
 
-def _load(connection: Connection, keyring: Keyring, people: Iterable[Person]) -> int:
+def _load(connection: Connection, keyring: Keyring, people: Iterable[Person]) -> tuple[int, int]:
+    """How many rows there are, and how many of them have an address beyond ASCII."""
     staging.make_tables(connection)
-    read = 0
+    read = beyond_ascii = 0
     for chunk in _in_thousands(people):
         hashes = [
             (person.line, rank, each)
@@ -158,14 +159,15 @@ def _load(connection: Connection, keyring: Keyring, people: Iterable[Person]) ->
         ]
         staging.fill(connection, [_row(person) for person in chunk], hashes)
         read += len(chunk)
+        beyond_ascii += sum(not person.email.isascii() for person in chunk)
     staging.index(connection)
-    return read
+    return read, beyond_ascii
 
 
 def _row(person: Person) -> staging.Row:
     return (
         person.line, person.address_key, person.email, person.domain, person.name, person.language,
-        json.dumps(person.attributes, ensure_ascii=False, sort_keys=True), new_ref(),
+        as_json(person.attributes), new_ref(),
         person.cause.value if person.cause else None,
         as_text(person.consented_at) if person.consented_at else None,
         as_text(person.confirmed_at) if person.confirmed_at else None,

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from dispatcher.storage.database import Database, now
+from dispatcher.storage.dialects import Patched
 from dispatcher.storage.memberships import move
 from dispatcher.storage.schema import (
     Id,
@@ -34,7 +35,7 @@ from dispatcher.storage.schema import (
     subscriber,
     suppression,
 )
-from dispatcher.storage.staging import Fates, Patched, corrects, incoming, incoming_hash, joins, missing
+from dispatcher.storage.staging import Fates, corrects, incoming, incoming_hash, joins, missing
 from dispatcher.storage.standing import Cause, Channel, Standing
 from dispatcher.storage.suppressions import cover
 
@@ -72,12 +73,17 @@ def keep_intake(
     return Intake(id=made, list_id=list_id, channel=channel)
 
 
-def take_in(connection: Connection, into: Intake, *, at: datetime, has_name: bool, has_language: bool) -> None:
-    """Corrects, adds, puts on the list, and suppresses whom the file says nobody may mail."""
-    _correct(connection, into, has_name=has_name, has_language=has_language)
-    _add(connection, at)
-    _join(connection, into, at)
-    _forbid(connection, into.channel, at)
+def take_in(
+    connection: Connection, into: Intake, *, at: datetime, fates: Fates, has_name: bool, has_language: bool
+) -> None:
+    """Corrects, adds, puts on the list, and suppresses whom the file says nobody may mail; as far as there are any."""
+    if fates.changed:
+        _correct(connection, into, has_name=has_name, has_language=has_language)
+    if fates.joined:
+        _add(connection, at)
+        _join(connection, into, at)
+    if fates.forbidden:
+        _forbid(connection, into.channel, at)
 
 
 def end_missing(connection: Connection, list_id: int, at: datetime) -> None:
@@ -253,7 +259,9 @@ def _erase_unknown(connection: Connection, intake_id: int, at: datetime) -> None
         membership.c.subscriber_id == subscriber.c.id,
         or_(membership.c.state != Standing.REMOVED.value, membership.c.intake_id.is_distinct_from(intake_id)),
     )
-    unknown = Table("unknown", MetaData(), Column("id", Id, primary_key=True), prefixes=["TEMPORARY"])
+    unknown = Table(
+        "unknown", MetaData(), Column("id", Id, primary_key=True, autoincrement=False), prefixes=["TEMPORARY"]
+    )
     unknown.create(connection)
     connection.execute(
         insert(unknown).from_select(

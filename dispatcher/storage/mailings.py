@@ -224,7 +224,8 @@ def _insert_rows(
         .where(*active_members(audience.list_name, audience.where), speaks(languages), ~has_row)
         .order_by(subscriber.c.id)
     )  # fmt: skip
-    return connection.execute(insert(delivery).from_select(columns, rows, include_defaults=False)).rowcount
+    made = insert(delivery).from_select(columns, rows, include_defaults=False)
+    return connection.execute(made.execution_options(preserve_rowcount=True)).rowcount
 
 
 def _mailing(row: Row[*tuple[object, ...]]) -> Mailing:

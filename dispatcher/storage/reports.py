@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import String, cast, func, select
 
 from dispatcher.models import Kind, State
 from dispatcher.storage.database import Database
@@ -78,8 +78,8 @@ def delivery_lines(database: Database, of: Mailing) -> Iterator[DeliveryLine]:
         .order_by(delivery.c.id)
         .execution_options(yield_per=1000)
     )  # fmt: skip
-    with database.reading() as connection:
-        for row in connection.execute(query):
+    with database.reading() as connection, connection.execute(query) as rows:
+        for row in rows:
             yield DeliveryLine(
                 address=row.email,
                 state=State(row.state),
@@ -156,7 +156,7 @@ class Trouble:
 
 def outcomes_by_domain(database: Database, mailing_id: int) -> list[Trouble]:
     """All that did not simply go well, the commonest first."""
-    said = func.coalesce(delivery.c.reason, delivery.c.code.op("||")(" ").op("||")(delivery.c.reply), "")
+    said = func.coalesce(delivery.c.reason, cast(delivery.c.code, String) + " " + delivery.c.reply, "")
     query = (
         select(subscriber.c.domain, delivery.c.state, said.label("said"), func.count().label("rows"))
         .join(subscriber, subscriber.c.id == delivery.c.subscriber_id)
@@ -173,9 +173,12 @@ def outcomes_by_domain(database: Database, mailing_id: int) -> list[Trouble]:
 
 def observed_rate(database: Database) -> float | None:
     """Messages a second of the last mailing that handed 50 or more to an SMTP relay."""
-    took = func.julianday(func.max(delivery.c.settled_at)) - func.julianday(func.min(delivery.c.first_attempt_at))
     query = (
-        select(func.count().label("messages"), (took * 86_400).label("seconds"))
+        select(
+            func.count().label("messages"),
+            func.min(delivery.c.first_attempt_at).label("begun"),
+            func.max(delivery.c.settled_at).label("ended"),
+        )
         .join(mailing, mailing.c.id == delivery.c.mailing_id)
         .where(mailing.c.kind != Kind.MAILDIR, delivery.c.state == State.SENT)
         .group_by(mailing.c.id)
@@ -184,7 +187,10 @@ def observed_rate(database: Database) -> float | None:
     )
     with database.reading() as connection:
         row = connection.execute(query).first()
-    return row.messages / row.seconds if row and row.seconds and row.seconds > 0 else None
+    if row is None or row.begun is None or row.ended is None:
+        return None
+    seconds = (row.ended - row.begun).total_seconds()
+    return row.messages / seconds if seconds > 0 else None
 
 
 def sent_over(database: Database, relay: str, *, since: datetime) -> tuple[int, datetime | None]:

@@ -1,12 +1,11 @@
 """Remembers what came back: the delivery it is about, what was decided, and that it was read once and for all."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, exists, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, exists, insert, or_, select, update
 
 from dispatcher.models import Kind, State
 from dispatcher.storage.database import Database
@@ -104,6 +103,7 @@ def settle_return(
     points_nowhere = not (traces.delivery or traces.leave or traces.message_id or traces.trusted_address)
     if points_nowhere and arrival.kind != _REPLY:  # nothing can come of it: no need to wait for other writers
         return Settled(action=decide(None, []), sending=None, is_news=True)
+    traces = _traced(database, traces)
     with database.reading() if dry else database.writing() as connection:
         known = connection.execute(select(returned).where(returned.c.fingerprint == arrival.fingerprint)).first()
         sending = _sending(connection, traces)
@@ -155,8 +155,6 @@ def _sending(connection: Connection, traces: Traces) -> Sending | None:
         named = and_(delivery.c.id == traces.delivery.delivery_id, subscriber.c.ref == traces.delivery.ref)
         row = connection.execute(query.where(named)).first()
         return _found(connection, row) if row else None
-    if traces.message_id is not None and (found := _by_message_id(connection, query, traces)) is not None:
-        return found
     if traces.trusted_address is None:
         return None
     theirs = and_(
@@ -166,14 +164,24 @@ def _sending(connection: Connection, traces: Traces) -> Sending | None:
     return _found(connection, row) if row else None
 
 
-def _by_message_id(connection: Connection, query: Select[*tuple[Any, ...]], traces: Traces) -> Sending | None:
-    narrowed = query.where(mailing.c.issue == traces.issue)
+def _traced(database: Database, traces: Traces) -> Traces:
+    """With the delivery that a Message-ID names: a search over an issue's readers, for which no writer has to wait."""
+    if traces.is_contradictory or traces.delivery is not None or traces.message_id is None:
+        return traces
+    query = (
+        select(
+            delivery.c.id, delivery.c.copy, subscriber.c.id.label("subscriber_id"), subscriber.c.ref, mailing.c.issue,
+            mailing.c.salt, mailing.c.sender_domain,
+        )
+        .join(subscriber, subscriber.c.id == delivery.c.subscriber_id)
+        .join(mailing, mailing.c.id == delivery.c.mailing_id)
+        .where(mailing.c.issue == traces.issue)
+    )  # fmt: skip
     if traces.leave is not None:
-        narrowed = narrowed.where(subscriber.c.id == traces.leave.subscriber_id, subscriber.c.ref == traces.leave.ref)
-    for row in connection.execute(narrowed.execution_options(yield_per=1000)):
-        if _message_id(row) == traces.message_id:
-            return _found(connection, row)
-    return None
+        query = query.where(subscriber.c.id == traces.leave.subscriber_id, subscriber.c.ref == traces.leave.ref)
+    with database.reading() as connection, connection.execute(query.execution_options(yield_per=1000)) as rows:
+        found = next((row for row in rows if _message_id(row) == traces.message_id), None)
+    return traces if found is None else replace(traces, delivery=ReturnToken(delivery_id=found.id, ref=found.ref))
 
 
 def _found(connection: Connection, row: Row[*tuple[object, ...]]) -> Sending:

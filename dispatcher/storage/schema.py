@@ -1,5 +1,7 @@
 """The tables: readers and what they agreed to, issues as they were frozen, and the ledger of deliveries."""
 
+import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,8 +22,20 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
 
 metadata = MetaData()
+
+
+def words(most: int | None = None) -> String:
+    """Text that sorts by code point on both databases; PostgreSQL, which would insist on it, is told no limit."""
+    return (Text() if most is None else String(most)).with_variant(Text(collation="C"), "postgresql")
+
+
+def only(condition: str) -> dict[str, Any]:
+    """Options of an index of those rows alone."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 class Moment(TypeDecorator[datetime]):
@@ -29,6 +43,9 @@ class Moment(TypeDecorator[datetime]):
 
     impl = String(32)
     cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return Text(collation="C") if dialect.name == "postgresql" else String(32)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         return None if value is None else as_text(value)
@@ -45,20 +62,30 @@ def from_text(value: str) -> datetime:
     return datetime.fromisoformat(value)
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode  # json.dumps makes an encoder for each value
+
+
+def as_json(value: object) -> str:
+    """What both databases keep alike, and what is equal in one spelling: PostgreSQL has no U+0000."""
+    text = _encode(value)
+    return re.sub(r"(?<!\\)((?:\\\\)*)\\u0000", "\\1\ufffd", text) if "\\u0000" in text else text
+
+
 # SQLite counts rows by INTEGER only; PostgreSQL needs room for 100 million deliveries a day.
 Id = BigInteger().with_variant(Integer(), "sqlite")
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 fact = Table(
     "fact",
     metadata,
-    Column("name", String(32), primary_key=True),  # "schema", "instance"
-    Column("value", Text, nullable=False),
+    Column("name", words(32), primary_key=True),  # "schema", "instance"
+    Column("value", words(), nullable=False),
 )
 
 signing_key = Table(
     "signing_key",
     metadata,
-    Column("fingerprint", String(16), primary_key=True),
+    Column("fingerprint", words(16), primary_key=True),
     Column("first_used_at", Moment, nullable=False),
 )
 
@@ -67,12 +94,12 @@ subscriber = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("ref", BigInteger, nullable=False),  # random, see models.Subscriber
-    Column("email", String(320), nullable=False),  # as the reader writes it
-    Column("address_key", String(320), nullable=False, unique=True),  # one person, one key
-    Column("domain", String(255), nullable=False),  # lower case, A-labels
-    Column("name", Text),
-    Column("language", String(35)),
-    Column("attributes", JSON, nullable=False),
+    Column("email", words(320), nullable=False),  # as the reader writes it
+    Column("address_key", words(320), nullable=False, unique=True),  # one person, one key
+    Column("domain", words(255), nullable=False),  # lower case, A-labels
+    Column("name", words()),
+    Column("language", words(35)),
+    Column("attributes", Json, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("left_at", Moment),  # left everything: no file brings him back, to whatever list
     Column("agreed_to_tracking_at", Moment),  # None: no, which nothing but the reader himself changes
@@ -83,8 +110,8 @@ reader_list = Table(
     "list",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("name", String(64), nullable=False, unique=True),
-    Column("file_hash", String(64)),  # of subscribers/NAME.csv when it was last read
+    Column("name", words(64), nullable=False, unique=True),
+    Column("file_hash", words(64)),  # of subscribers/NAME.csv when it was last read
     sqlite_autoincrement=True,
 )
 
@@ -93,8 +120,8 @@ intake = Table(  # a file that was read into a list
     metadata,
     Column("id", Id, primary_key=True),
     Column("list_id", Id, ForeignKey("list.id"), nullable=False),
-    Column("path", Text, nullable=False),
-    Column("channel", String(16), nullable=False),
+    Column("path", words(), nullable=False),
+    Column("channel", words(16), nullable=False),
     Column("at", Moment, nullable=False),
     Column("added", Integer, nullable=False),
     Column("changed", Integer, nullable=False),
@@ -107,9 +134,9 @@ correction = Table(  # what the newest intake of a list overwrote, so that it ca
     metadata,
     Column("intake_id", Id, ForeignKey("intake.id"), primary_key=True),
     Column("subscriber_id", Id, ForeignKey("subscriber.id"), primary_key=True),
-    Column("name", Text),
-    Column("language", String(35)),
-    Column("attributes", JSON, nullable=False),
+    Column("name", words()),
+    Column("language", words(35)),
+    Column("attributes", Json, nullable=False),
     Index("correction_of_subscriber", "subscriber_id"),
 )
 
@@ -118,17 +145,17 @@ membership = Table(
     metadata,
     Column("list_id", Id, ForeignKey("list.id"), primary_key=True),
     Column("subscriber_id", Id, ForeignKey("subscriber.id"), primary_key=True),
-    Column("state", String(16), nullable=False),  # standing.Standing; only `active` is mailed
-    Column("source", String(16), nullable=False),  # standing.Channel; of these, only file ends when its line goes
+    Column("state", words(16), nullable=False),  # standing.Standing; only `active` is mailed
+    Column("source", words(16), nullable=False),  # standing.Channel; of these, only file ends when its line goes
     Column("changed_at", Moment, nullable=False),
     Column("until", Moment),  # of a pause
-    Column("resumes", String(16)),  # the state before: what a suppression covers, or what Undo goes back to
+    Column("resumes", words(16)),  # the state before: what a suppression covers, or what Undo goes back to
     Column("intake_id", Id, ForeignKey("intake.id")),  # the file that brought him
     # What he agreed to: asked when and where, shown which wording, confirmed when.
     Column("consented_at", Moment),
     Column("confirmed_at", Moment),
-    Column("wording", String(16)),
-    Column("network", String(64)),  # the part of the internet address that names no person
+    Column("wording", words(16)),
+    Column("network", words(64)),  # the part of the internet address that names no person
     Index("membership_of_subscriber", "subscriber_id"),
     sqlite_with_rowid=False,
 )
@@ -140,9 +167,9 @@ event = Table(
     Column("at", Moment, nullable=False),
     Column("subscriber_id", Id, ForeignKey("subscriber.id"), nullable=False),
     Column("list_id", Id, ForeignKey("list.id")),
-    Column("kind", String(16), nullable=False),  # joined, returned, or a standing that was reached
-    Column("channel", String(16), nullable=False),  # standing.Channel
-    Column("note", Text),  # an operator's reason
+    Column("kind", words(16), nullable=False),  # joined, returned, or a standing that was reached
+    Column("channel", words(16), nullable=False),  # standing.Channel
+    Column("note", words()),  # an operator's reason
     Index("event_of_subscriber", "subscriber_id"),
     sqlite_autoincrement=True,
 )
@@ -150,11 +177,11 @@ event = Table(
 suppression = Table(  # addresses that nobody may mail, on any list
     "suppression",
     metadata,
-    Column("hash", String(32), primary_key=True),  # tokens.address_hash: names nobody to who lacks the key
-    Column("cause", String(16), nullable=False),  # standing.Cause
+    Column("hash", words(32), primary_key=True),  # tokens.address_hash: names nobody to who lacks the key
+    Column("cause", words(16), nullable=False),  # standing.Cause
     Column("at", Moment, nullable=False),
-    Column("channel", String(16), nullable=False),
-    Column("note", Text),
+    Column("channel", words(16), nullable=False),
+    Column("note", words()),
 )
 
 signup = Table(  # somebody asked for an address to be put on a list; nobody is on it before the link is followed
@@ -162,15 +189,15 @@ signup = Table(  # somebody asked for an address to be put on a list; nobody is 
     metadata,
     Column("id", Id, primary_key=True),
     Column("ref", BigInteger, nullable=False),  # random, part of the link
-    Column("address_key", String(320), nullable=False),
-    Column("email", String(320), nullable=False),
-    Column("domain", String(255), nullable=False),
+    Column("address_key", words(320), nullable=False),
+    Column("email", words(320), nullable=False),
+    Column("domain", words(255), nullable=False),
     Column("list_id", Id, ForeignKey("list.id"), nullable=False),
-    Column("name", Text),
-    Column("language", String(35)),
-    Column("channel", String(16), nullable=False),
-    Column("wording", String(16), nullable=False),
-    Column("network", String(64)),
+    Column("name", words()),
+    Column("language", words(35)),
+    Column("channel", words(16), nullable=False),
+    Column("wording", words(16), nullable=False),
+    Column("network", words(64)),
     Column("asked_at", Moment, nullable=False),
     Column("confirmed_at", Moment),
     Index("signup_of_address", "address_key"),
@@ -181,17 +208,17 @@ letter = Table(  # small mails to one person each, on their way; a web request n
     "letter",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("kind", String(16), nullable=False),  # models.Letter
-    Column("address_key", String(320), nullable=False),
-    Column("email", String(320), nullable=False),
-    Column("language", String(35), nullable=False),
+    Column("kind", words(16), nullable=False),  # models.Letter
+    Column("address_key", words(320), nullable=False),
+    Column("email", words(320), nullable=False),
+    Column("language", words(35), nullable=False),
     Column("signup_id", Id, ForeignKey("signup.id")),
     Column("subscriber_id", Id, ForeignKey("subscriber.id")),
-    Column("state", String(16), nullable=False),  # queued, sending, sent, refused, withheld
+    Column("state", words(16), nullable=False),  # queued, sending, sent, refused, withheld
     Column("attempts", Integer, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("due_at", Moment, nullable=False),
-    Column("reply", Text),
+    Column("reply", words()),
     Index("letter_to_address", "address_key"),
     Index("letter_by_state", "state", "due_at"),
     sqlite_autoincrement=True,
@@ -200,9 +227,9 @@ letter = Table(  # small mails to one person each, on their way; a web request n
 api_token = Table(
     "api_token",
     metadata,
-    Column("name", String(64), primary_key=True),
-    Column("hash", String(64), nullable=False, unique=True),  # SHA-256; the token itself is shown once
-    Column("rights", JSON, nullable=False),
+    Column("name", words(64), primary_key=True),
+    Column("hash", words(64), nullable=False, unique=True),  # SHA-256; the token itself is shown once
+    Column("rights", Json, nullable=False),
     Column("made_at", Moment, nullable=False),
     Column("used_at", Moment),
 )
@@ -212,20 +239,20 @@ mailing = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("issue", Integer, nullable=False),
-    Column("kind", String(16), nullable=False),  # models.Kind
-    Column("content_hash", String(64), nullable=False),  # of all editions together
-    Column("salt", String(32), nullable=False),  # makes Message-IDs this mailing's own
-    Column("sender_domain", String(255), nullable=False),
-    Column("sources", JSON, nullable=False),  # {path: sha256} of the files it was made from
+    Column("kind", words(16), nullable=False),  # models.Kind
+    Column("content_hash", words(64), nullable=False),  # of all editions together
+    Column("salt", words(32), nullable=False),  # makes Message-IDs this mailing's own
+    Column("sender_domain", words(255), nullable=False),
+    Column("sources", Json, nullable=False),  # {path: sha256} of the files it was made from
     Column("frozen_at", Moment, nullable=False),
     Column("handed_over_at", Moment),  # when the first message was about to go; from then on it stays frozen
-    Column("paused_because", Text),  # too much came back; empty once somebody went on all the same
+    Column("paused_because", words()),  # why we stopped it ourselves; empty once somebody went on all the same
     Column("run", BigInteger),  # random, of the last run: only its flight recorder is believed
-    Column("stopped_at", Moment),  # when an operator asked senders to stop; a send that begins forgets it
-    Column("forced", Text),  # why the gate was passed without staging
+    Column("stopped_at", Moment),  # when senders were asked to stop; only send-issue goes on, and forgets it
+    Column("forced", words()),  # why the gate was passed without staging
     Column("scheduled_at", Moment),  # when a worker begins it
-    Column("scheduled", JSON),  # whom to, then: {"list": name, "where": expression or null}
-    Index("one_live_mailing_per_issue", "issue", unique=True, sqlite_where=text("kind = 'live'")),
+    Column("scheduled", Json),  # whom to, then: {"list": name, "where": expression or null}
+    Index("one_live_mailing_per_issue", "issue", unique=True, **only("kind = 'live'")),
     sqlite_autoincrement=True,
 )
 
@@ -233,18 +260,18 @@ returned = Table(  # mail that came back, and refusals during SMTP, once somethi
     "returned",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("fingerprint", String(64), nullable=False, unique=True),  # read twice, acted on once
+    Column("fingerprint", words(64), nullable=False, unique=True),  # read twice, acted on once
     Column("at", Moment, nullable=False),
-    Column("kind", String(16), nullable=False),  # returns.Class, or "refusal"
+    Column("kind", words(16), nullable=False),  # returns.Class, or "refusal"
     Column("delivery_id", Id, ForeignKey("delivery.id")),
     Column("subscriber_id", Id, ForeignKey("subscriber.id")),
-    Column("verdict", String(16)),  # dead, transient, sender
-    Column("cause", String(32)),
-    Column("status", String(16)),  # RFC 3463
-    Column("reply", String(8)),
-    Column("said", Text, nullable=False),  # without addresses
-    Column("feedback_type", String(32)),
-    Column("action", String(32), nullable=False),  # returns.Action
+    Column("verdict", words(16)),  # dead, transient, sender
+    Column("cause", words(32)),
+    Column("status", words(16)),  # RFC 3463
+    Column("reply", words(8)),
+    Column("said", words(), nullable=False),  # without addresses
+    Column("feedback_type", words(32)),
+    Column("action", words(32), nullable=False),  # returns.Action
     Index("returned_of_delivery", "delivery_id"),
     Index("returned_of_subscriber", "subscriber_id"),
     sqlite_autoincrement=True,
@@ -264,9 +291,9 @@ edition = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("mailing_id", Id, ForeignKey("mailing.id"), nullable=False),
-    Column("language", String(35), nullable=False),  # of one that was replaced, with "@" and its id: "en@7"
-    Column("content_hash", String(64), nullable=False),
-    Column("frozen", Text, nullable=False),  # content.frozen
+    Column("language", words(35), nullable=False),  # of one that was replaced, with "@" and its id: "en@7"
+    Column("content_hash", words(64), nullable=False),
+    Column("frozen", words(), nullable=False),  # content.frozen
     UniqueConstraint("mailing_id", "language"),
     sqlite_autoincrement=True,
 )
@@ -274,8 +301,8 @@ edition = Table(
 picture = Table(
     "picture",
     metadata,
-    Column("name", String(64), primary_key=True),
-    Column("media_type", String(32), nullable=False),
+    Column("name", words(64), primary_key=True),
+    Column("media_type", words(32), nullable=False),
     Column("content", LargeBinary, nullable=False),
 )
 
@@ -288,19 +315,19 @@ delivery = Table(
     Column("copy", Integer, nullable=False),  # 0, but for staging, where a reader gets every edition
     Column("list_id", Id, ForeignKey("list.id"), nullable=False),
     Column("edition_id", Id, ForeignKey("edition.id"), nullable=False),
-    Column("state", String(16), nullable=False),  # models.State
+    Column("state", words(16), nullable=False),  # models.State
     Column("attempts", Integer, nullable=False),
     Column("first_attempt_at", Moment),
     Column("due_at", Moment),
     Column("settled_at", Moment),
     Column("code", Integer),
-    Column("reply", Text),
-    Column("reason", Text),
-    Column("relay", String(255)),  # host:port that was tried last
+    Column("reply", words()),
+    Column("reason", words()),
+    Column("relay", words(255)),  # host:port that was tried last
     UniqueConstraint("mailing_id", "subscriber_id", "copy"),  # nobody gets an issue twice
     # One index per state that is looked up: SQLite does not use `state IN (…)` for `state = 'queued'`.
-    Index("delivery_queued", "mailing_id", "id", sqlite_where=text("state = 'queued'")),
-    Index("delivery_sending", "mailing_id", "id", sqlite_where=text("state = 'sending'")),
-    Index("delivery_deferred", "mailing_id", "due_at", sqlite_where=text("state = 'deferred'")),
+    Index("delivery_queued", "mailing_id", "id", **only("state = 'queued'")),
+    Index("delivery_sending", "mailing_id", "id", **only("state = 'sending'")),
+    Index("delivery_deferred", "mailing_id", "due_at", **only("state = 'deferred'")),
     sqlite_autoincrement=True,
 )

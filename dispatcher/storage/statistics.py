@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import String, case, func, select
 
 from dispatcher.storage.database import Database
 from dispatcher.storage.schema import event, membership, reader_list, subscriber
 from dispatcher.storage.standing import Standing
 
-_CAME = ("joined", "returned")
+_ON = ("joined", "returned", "confirmed", Standing.ACTIVE.value, Standing.PAUSED.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,23 +48,30 @@ def domains(database: Database, most: int) -> dict[str | None, int]:
 
 
 def growth(database: Database) -> list[Growth]:
-    """Who came and who went, by month and list, oldest first."""
-    month = func.substr(event.c.at, 1, 7).label("month")
-    query = (
-        select(month, reader_list.c.name, event.c.kind, func.count().label("people"))
-        .join(reader_list, reader_list.c.id == event.c.list_id)
-        .group_by(month, reader_list.c.name, event.c.kind)
-        .order_by(month, reader_list.c.name)
+    """Who came and who went, by month and list, oldest first; who left and is suppressed later went once."""
+    is_on = case((event.c.kind.in_(_ON), 1), else_=0)
+    was_on = func.lag(is_on, 1, 0).over(partition_by=(event.c.list_id, event.c.subscriber_id), order_by=event.c.id)
+    month = func.substr(event.c.at, 1, 7, type_=String).label("month")  # as the database keeps times
+    steps = (
+        select(event.c.list_id, month, (is_on - was_on).label("step")).where(event.c.list_id.is_not(None)).subquery()
     )
-    found: dict[tuple[str, str], list[int]] = {}
+    query = (
+        select(
+            steps.c.month,
+            reader_list.c.name,
+            func.sum(case((steps.c.step == 1, 1), else_=0)).label("came"),
+            func.sum(case((steps.c.step == -1, 1), else_=0)).label("went"),
+        )
+        .join(reader_list, reader_list.c.id == steps.c.list_id)
+        .group_by(steps.c.month, reader_list.c.name)
+        .order_by(steps.c.month, reader_list.c.name)
+    )
     with database.reading() as connection:
-        for row in connection.execute(query):
-            tally = found.setdefault((row.month, row.name), [0, 0])
-            if row.kind in _CAME:
-                tally[0] += row.people
-            elif row.kind in {each.value for each in Standing} - {Standing.ACTIVE, Standing.PAUSED}:
-                tally[1] += row.people
-    return [Growth(month=month, list_name=name, came=came, went=went) for (month, name), (came, went) in found.items()]
+        return [
+            Growth(month=row.month, list_name=row.name, came=row.came, went=row.went)
+            for row in connection.execute(query)
+            if row.came or row.went
+        ]
 
 
 def _readers_by(database: Database, column: object) -> dict[str | None, int]:

@@ -1,6 +1,8 @@
 """The numbered steps from an earlier database to a later one; what a step makes is written here as it was then."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -15,17 +17,26 @@ from sqlalchemy import (
     Text,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.schema import CreateColumn
 from sqlalchemy.types import BigInteger
 
 Step = Callable[[Connection], None]
 
 _ID = BigInteger().with_variant(Integer(), "sqlite")
-_MOMENT = String(32)
+_JSON = JSON().with_variant(JSONB(), "postgresql")
+
+
+def _words(most: int | None = None) -> String:
+    return (Text() if most is None else String(most)).with_variant(Text(collation="C"), "postgresql")
+
+
+_MOMENT = _words(32)
 
 
 def remember_runs_and_relays(connection: Connection) -> None:
-    connection.execute(text("ALTER TABLE mailing ADD COLUMN run BIGINT"))
-    connection.execute(text("ALTER TABLE delivery ADD COLUMN relay VARCHAR(255)"))
+    _add(connection, "mailing", Column("run", BigInteger))
+    _add(connection, "delivery", Column("relay", _words(255)))
 
 
 def remember_consent(connection: Connection) -> None:
@@ -39,8 +50,8 @@ def remember_consent(connection: Connection) -> None:
             tables,
             Column("id", _ID, primary_key=True),
             Column("list_id", _ID, ForeignKey("list.id"), nullable=False),
-            Column("path", Text, nullable=False),
-            Column("channel", String(16), nullable=False),
+            Column("path", _words(), nullable=False),
+            Column("channel", _words(16), nullable=False),
             Column("at", _MOMENT, nullable=False),
             Column("added", Integer, nullable=False),
             Column("changed", Integer, nullable=False),
@@ -52,34 +63,34 @@ def remember_consent(connection: Connection) -> None:
             tables,
             Column("intake_id", _ID, ForeignKey("intake.id"), primary_key=True),
             Column("subscriber_id", _ID, ForeignKey("subscriber.id"), primary_key=True),
-            Column("name", Text),
-            Column("language", String(35)),
-            Column("attributes", JSON, nullable=False),
+            Column("name", _words()),
+            Column("language", _words(35)),
+            Column("attributes", _JSON, nullable=False),
             Index("correction_of_subscriber", "subscriber_id"),
         ),
         Table(
             "suppression",
             tables,
-            Column("hash", String(32), primary_key=True),
-            Column("cause", String(16), nullable=False),
+            Column("hash", _words(32), primary_key=True),
+            Column("cause", _words(16), nullable=False),
             Column("at", _MOMENT, nullable=False),
-            Column("channel", String(16), nullable=False),
-            Column("note", Text),
+            Column("channel", _words(16), nullable=False),
+            Column("note", _words()),
         ),
         Table(
             "signup",
             tables,
             Column("id", _ID, primary_key=True),
             Column("ref", BigInteger, nullable=False),
-            Column("address_key", String(320), nullable=False),
-            Column("email", String(320), nullable=False),
-            Column("domain", String(255), nullable=False),
+            Column("address_key", _words(320), nullable=False),
+            Column("email", _words(320), nullable=False),
+            Column("domain", _words(255), nullable=False),
             Column("list_id", _ID, ForeignKey("list.id"), nullable=False),
-            Column("name", Text),
-            Column("language", String(35)),
-            Column("channel", String(16), nullable=False),
-            Column("wording", String(16), nullable=False),
-            Column("network", String(64)),
+            Column("name", _words()),
+            Column("language", _words(35)),
+            Column("channel", _words(16), nullable=False),
+            Column("wording", _words(16), nullable=False),
+            Column("network", _words(64)),
             Column("asked_at", _MOMENT, nullable=False),
             Column("confirmed_at", _MOMENT),
             Index("signup_of_address", "address_key"),
@@ -89,17 +100,17 @@ def remember_consent(connection: Connection) -> None:
             "letter",
             tables,
             Column("id", _ID, primary_key=True),
-            Column("kind", String(16), nullable=False),
-            Column("address_key", String(320), nullable=False),
-            Column("email", String(320), nullable=False),
-            Column("language", String(35), nullable=False),
+            Column("kind", _words(16), nullable=False),
+            Column("address_key", _words(320), nullable=False),
+            Column("email", _words(320), nullable=False),
+            Column("language", _words(35), nullable=False),
             Column("signup_id", _ID, ForeignKey("signup.id")),
             Column("subscriber_id", _ID, ForeignKey("subscriber.id")),
-            Column("state", String(16), nullable=False),
+            Column("state", _words(16), nullable=False),
             Column("attempts", Integer, nullable=False),
             Column("created_at", _MOMENT, nullable=False),
             Column("due_at", _MOMENT, nullable=False),
-            Column("reply", Text),
+            Column("reply", _words()),
             Index("letter_to_address", "address_key"),
             Index("letter_by_state", "state", "due_at"),
             sqlite_autoincrement=True,
@@ -107,28 +118,31 @@ def remember_consent(connection: Connection) -> None:
         Table(
             "api_token",
             tables,
-            Column("name", String(64), primary_key=True),
-            Column("hash", String(64), nullable=False, unique=True),
-            Column("rights", JSON, nullable=False),
+            Column("name", _words(64), primary_key=True),
+            Column("hash", _words(64), nullable=False, unique=True),
+            Column("rights", _JSON, nullable=False),
             Column("made_at", _MOMENT, nullable=False),
             Column("used_at", _MOMENT),
         ),
     ]
     tables.create_all(connection, tables=made)
-    added = ("subscriber ADD COLUMN agreed_to_tracking_at VARCHAR(32)", "event ADD COLUMN note TEXT")
-    id_type = _ID.compile(dialect=connection.dialect)
-    columns = (
-        "until VARCHAR(32)", "resumes VARCHAR(16)", f"intake_id {id_type} REFERENCES intake (id)",
-        "consented_at VARCHAR(32)", "confirmed_at VARCHAR(32)", "wording VARCHAR(16)", "network VARCHAR(64)",
+    _add(connection, "subscriber", Column("agreed_to_tracking_at", _MOMENT))
+    _add(connection, "event", Column("note", _words()))
+    _add(
+        connection, "membership",
+        Column("until", _MOMENT), Column("resumes", _words(16)), Column("intake_id", _ID),
+        Column("consented_at", _MOMENT), Column("confirmed_at", _MOMENT), Column("wording", _words(16)),
+        Column("network", _words(64)), references={"intake_id": "intake (id)"},
     )  # fmt: skip
-    for each in (*added, *(f"membership ADD COLUMN {column}" for column in columns)):
-        connection.execute(text(f"ALTER TABLE {each}"))
 
 
 def remember_control(connection: Connection) -> None:
     """When a mailing was stopped, why it was forced, and what it was scheduled for."""
-    for column in ("stopped_at VARCHAR(32)", "forced TEXT", "scheduled_at VARCHAR(32)", "scheduled JSON"):
-        connection.execute(text(f"ALTER TABLE mailing ADD COLUMN {column}"))
+    _add(
+        connection, "mailing",
+        Column("stopped_at", _MOMENT), Column("forced", _words()), Column("scheduled_at", _MOMENT),
+        Column("scheduled", _JSON),
+    )  # fmt: skip
 
 
 def remember_returned_mail(connection: Connection) -> None:
@@ -140,21 +154,30 @@ def remember_returned_mail(connection: Connection) -> None:
         "returned",
         tables,
         Column("id", _ID, primary_key=True),
-        Column("fingerprint", String(64), nullable=False, unique=True),
+        Column("fingerprint", _words(64), nullable=False, unique=True),
         Column("at", _MOMENT, nullable=False),
-        Column("kind", String(16), nullable=False),
+        Column("kind", _words(16), nullable=False),
         Column("delivery_id", _ID, ForeignKey("delivery.id")),
         Column("subscriber_id", _ID, ForeignKey("subscriber.id")),
-        Column("verdict", String(16)),
-        Column("cause", String(32)),
-        Column("status", String(16)),
-        Column("reply", String(8)),
-        Column("said", Text, nullable=False),
-        Column("feedback_type", String(32)),
-        Column("action", String(32), nullable=False),
+        Column("verdict", _words(16)),
+        Column("cause", _words(32)),
+        Column("status", _words(16)),
+        Column("reply", _words(8)),
+        Column("said", _words(), nullable=False),
+        Column("feedback_type", _words(32)),
+        Column("action", _words(32), nullable=False),
         Index("returned_of_delivery", "delivery_id"),
         Index("returned_of_subscriber", "subscriber_id"),
         sqlite_autoincrement=True,
     )
     tables.create_all(connection, tables=[made])
-    connection.execute(text("ALTER TABLE mailing ADD COLUMN paused_because TEXT"))
+    _add(connection, "mailing", Column("paused_because", _words()))
+
+
+def _add(
+    connection: Connection, table: str, *columns: Column[Any], references: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    for column in columns:
+        made = CreateColumn(column).compile(dialect=connection.dialect)
+        pointed = f" REFERENCES {references[column.name]}" if column.name in references else ""
+        connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {made}{pointed}"))

@@ -8,6 +8,7 @@ from sqlalchemy import Row, and_, case, func, select, true
 from dispatcher.expressions import Expression
 from dispatcher.storage.conditions import meant
 from dispatcher.storage.database import Database
+from dispatcher.storage.dialects import Entries
 from dispatcher.storage.memberships import list_for
 from dispatcher.storage.schema import (
     membership,
@@ -93,8 +94,8 @@ def members(
         .order_by(subscriber.c.id)
         .execution_options(yield_per=1000)
     )
-    with database.reading() as connection:
-        yield from connection.execute(query)
+    with database.reading() as connection, connection.execute(query) as rows:
+        yield from rows
 
 
 def everybody(
@@ -110,13 +111,13 @@ def everybody(
         .order_by(subscriber.c.id)
         .execution_options(yield_per=1000)
     )
-    with database.reading() as connection:
-        yield from connection.execute(query)
+    with database.reading() as connection, connection.execute(query) as rows:
+        yield from rows
 
 
 def attribute_names(database: Database, list_name: str) -> list[str]:
     """Every attribute that some active member of the list has, in alphabetical order."""
-    each = func.json_each(subscriber.c.attributes).table_valued("key")
+    each = Entries(subscriber.c.attributes).table_valued("key")
     query = (
         select(each.c.key)
         .distinct()
@@ -125,10 +126,9 @@ def attribute_names(database: Database, list_name: str) -> list[str]:
         .join(reader_list, reader_list.c.id == membership.c.list_id)
         .join(each, onclause=true())
         .where(reader_list.c.name == list_name, membership.c.state == "active")
-        .order_by(each.c.key)
     )
     with database.reading() as connection:
-        return list(connection.scalars(query))
+        return sorted(connection.scalars(query))
 
 
 def leaver(database: Database, *, subscriber_id: int, ref: int, list_id: int) -> Leaver | None:

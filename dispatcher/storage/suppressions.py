@@ -13,6 +13,8 @@ from dispatcher.storage.schema import membership, subscriber, suppression
 from dispatcher.storage.standing import MAY_LIFT, STANDING_OF, Cause, Channel, Standing
 from dispatcher.tokens import Keyring, address_hashes
 
+_MAILED_AGAIN = (Standing.ACTIVE.value, Standing.PAUSED.value)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suppression:
@@ -91,16 +93,18 @@ def lift_off(
     person: int | None = connection.scalar(select(subscriber.c.id).where(subscriber.c.address_key == address_key))
     if person is not None:
         at = now()
+        covered = [
+            membership.c.subscriber_id == person,
+            membership.c.resumes.is_not(None),
+            membership.c.state != Standing.UNSUBSCRIBED,
+        ]
+        back = select(membership.c.list_id).where(*covered, membership.c.resumes.in_(_MAILED_AGAIN))
+        returning = [(person, list_id) for list_id in connection.scalars(back)]
         connection.execute(
-            update(membership)
-            .where(
-                membership.c.subscriber_id == person,
-                membership.c.resumes.is_not(None),
-                membership.c.state != Standing.UNSUBSCRIBED,
-            )
-            .values(state=membership.c.resumes, resumes=None, changed_at=at)
+            update(membership).where(*covered).values(state=membership.c.resumes, resumes=None, changed_at=at)
         )
         remember(connection, [(person, None)], kind="lifted", by=by, at=at, note=note)
+        remember(connection, returning, kind="returned", by=by, at=at)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import NoReturn
 
@@ -25,6 +26,7 @@ from dispatcher.web.site import Mailbox, Site
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}")
 _LONGEST_NAME = 200
+_UNWANTED = {"Cc", "Cs", "Zl", "Zp"}  # what no mail header may carry, and half of a character
 
 
 class Refused(HTTPException):
@@ -47,8 +49,8 @@ async def sign_up(site: Site, request: Request) -> Response:
     if not _LANGUAGE.fullmatch(language):
         _refuse(422, "language: not a language tag such as en or zh-Hans")
     name = asked.get("name", "").strip() or None
-    if name is not None and (len(name) > _LONGEST_NAME or not name.isprintable()):
-        _refuse(422, f"name: at most {_LONGEST_NAME} printable characters")
+    if name is not None and len(name) > _LONGEST_NAME:
+        _refuse(422, f"name: at most {_LONGEST_NAME} characters")
     await run_in_threadpool(
         ask_for, site, mailbox, [list_name], language=language, channel=Channel.API, at=None, name=name
     )
@@ -106,11 +108,13 @@ async def _json(request: Request, known: set[str]) -> Mapping[str, str]:
         _refuse(400, "the body is not JSON")
     if not isinstance(found, dict):
         _refuse(422, "the body is no JSON object")
-    if unknown := sorted(map(str, found.keys() - known)):
-        _refuse(422, f"{unknown[0][:50]}: unknown field")
+    if unknown := sorted(found.keys() - known):
+        _refuse(422, f"{unknown[0][:50]!a}: unknown field")  # it may hold half a character
     for name, value in found.items():
         if not isinstance(value, str):
             _refuse(422, f"{name}: not a text")
+        if any(unicodedata.category(character) in _UNWANTED for character in value):
+            _refuse(422, f"{name}: holds a control character")
     return found
 
 

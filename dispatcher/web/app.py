@@ -13,6 +13,7 @@ from starlette.types import Lifespan
 from dispatcher.errors import LedgerFailed
 from dispatcher.web import api, archive, health, hooks, joining, leaving, links, own_data
 from dispatcher.web.answers import json_answer, show, text_answer
+from dispatcher.web.metrics import Gauges
 from dispatcher.web.pages import Pages, open_pages
 from dispatcher.web.site import Site
 
@@ -44,7 +45,7 @@ def make_site(site: Site, *, lifespan: Lifespan[Starlette] | None = None) -> Sta
             Route("/pictures/{name}", partial(archive.picture, site)),
             Route("/hooks/{provider}", partial(hooks.take, site), methods=["POST"]),
             Route("/health", partial(health.health, site)),
-            Route("/metrics", partial(health.metrics, site)),
+            Route("/metrics", partial(health.metrics, site, Gauges(site.database))),
             Route("/api/openapi.json", partial(api.describe, site)),
             Route("/api/v1/signups", partial(api.sign_up, site), methods=["POST"]),
             Route("/api/v1/unsubscribes", partial(api.unsubscribe, site), methods=["POST"]),
@@ -82,6 +83,9 @@ async def _refused(site: Site, pages: Pages, request: Request, error: Exception)
 async def _ledger_failed(site: Site, pages: Pages, request: Request, error: Exception) -> Response:
     """503, so that a mail provider tries its one-click POST again."""
     _log.error("%s", error)
+    if request.url.path.startswith("/api/"):
+        said = {"error": "the database cannot answer; try again later"}
+        return json_answer(site, said, status=503, headers={"Retry-After": _RETRY_SECONDS})
     return show(site, pages, request, "later", status=503, headers={"Retry-After": _RETRY_SECONDS})
 
 

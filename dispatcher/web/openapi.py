@@ -1,8 +1,20 @@
 """Describes the JSON interface as an OpenAPI 3.1 document."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 _EMAIL = {"type": "string", "description": "A mail address."}
+_THINGS = {"type": "array", "items": {"type": "object"}}
+_REFUSALS = {
+    "400": "The body is not JSON.",
+    "401": "No token, or one that is not known.",
+    "403": "The token has no right to this.",
+    "408": "The body did not arrive in time.",
+    "413": "The body is larger than 8 kB.",
+    "422": "A field is missing, unknown or not valid.",
+    "429": "Too many requests; try again in a minute.",
+    "503": "The database cannot answer; try again later.",
+}
 
 
 def document(base_url: str, newsletter: str) -> dict[str, object]:
@@ -52,8 +64,22 @@ def document(base_url: str, newsletter: str) -> dict[str, object]:
                     right="show",
                     required=["email"],
                     properties={"email": _EMAIL},
-                    good=("200", {"email": {"type": "string"}}),
-                    also=["404"],
+                    good=(
+                        "200",
+                        {
+                            "email": {"type": "string"},
+                            "needs_smtputf8": {"type": "boolean"},
+                            "name": {"type": ["string", "null"]},
+                            "language": {"type": ["string", "null"]},
+                            "attributes": {"type": "object"},
+                            "lists": _THINGS,
+                            "history": _THINGS,
+                            "issues": _THINGS,
+                            "came_back": _THINGS,
+                            "links_mailed": _THINGS,
+                        },
+                    ),
+                    also={"404": "Nobody has this address."},
                 )
             },
         },
@@ -68,13 +94,10 @@ def _operation(
     required: Sequence[str],
     properties: Mapping[str, object],
     good: tuple[str, Mapping[str, object]],
-    also: Sequence[str] = (),
+    also: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, object]:
     status, answer = good
-    bad = {
-        "description": "What is wrong.",
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
-    }
+    error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     body = {"type": "object", "required": list(required), "properties": dict(properties), "additionalProperties": False}
     good_content = {"application/json": {"schema": {"type": "object", "properties": dict(answer)}}}
     return {
@@ -84,6 +107,6 @@ def _operation(
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {
             status: {"description": "Done.", "content": good_content},
-            **dict.fromkeys(["400", "401", "403", "408", "413", "422", "429", *also], bad),
+            **{code: {"description": words, "content": error} for code, words in sorted({**_REFUSALS, **also}.items())},
         },
     }

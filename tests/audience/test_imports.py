@@ -1,39 +1,42 @@
 """Imports: planned before they are applied, undone without harm, and other programs' exports taken as they are."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dispatcher.audience.lists import Imported, import_file
 from dispatcher.audience.people import everything_about, roll, take_off
+from dispatcher.desk import person
+from dispatcher.desk.imports import as_text
 from dispatcher.errors import NotFound
 from dispatcher.storage.database import Database
 from dispatcher.storage.dossiers import dossier
 from dispatcher.storage.intakes import undo
 from dispatcher.storage.standing import Cause, Channel
 from dispatcher.storage.suppressions import find_suppression, suppress
-from tests.storage.books import keys, open_at
+from tests.storage.books import folder_of, keys, open_at
 
 ANN, BOB, CLEO, DAN, EVE = (f"{name}@example.de" for name in ("ann", "bob", "cleo", "dan", "eve"))
 FOREIGN = Path(__file__).parent / "foreign"
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_at(tmp_path)
+def database(tmp_path: Path, database_url: str) -> Iterator[Database]:
+    database = open_at(tmp_path, database_url)
     yield database
     database.close()
 
 
 def bring(database: Database, *lines: str, only_plan: bool = False, list_name: str = "readers") -> Imported:
-    path = database.path.parent / "some.csv"
+    path = folder_of(database) / "some.csv"
     path.write_text("\n".join(["email,name,plan", *lines]) + "\n", encoding="utf-8")
     return bring_file(database, path, only_plan=only_plan, list_name=list_name)
 
 
 def bring_file(database: Database, path: Path, *, only_plan: bool = False, list_name: str = "readers") -> Imported:
-    folder = database.path.parent
+    folder = folder_of(database)
     return import_file(database, keys(database), folder, path, list_name, only_plan=only_plan)
 
 
@@ -72,6 +75,23 @@ def test_a_plan_for_a_list_that_is_not_there_makes_none(database: Database) -> N
     assert planned is not None
     assert planned.joined == 1
     assert states(database) == {}
+
+
+def test_the_plan_tells_how_many_addresses_only_some_relays_take(database: Database) -> None:
+    imported = bring(database, f"{ANN},Ann,", "王芳@example.com,王芳,", only_plan=True)
+    assert imported.changes is not None
+    told = as_text("readers", imported.changes, dialect="", only_plan=True)
+    assert "beyond ASCII, only a relay that offers SMTPUTF8 takes mail to them: 1" in told
+    assert "SMTPUTF8" not in as_text("readers", replace(imported.changes, beyond_ascii=0), dialect="", only_plan=True)
+
+
+def test_who_is_shown_is_marked_where_his_address_is_beyond_ascii(database: Database) -> None:
+    bring(database, f"{ANN},Ann,", "王芳@example.com,王芳,", "bob@münchen.de,Bob,")
+    for address, needs in ((ANN, False), ("王芳@example.com", True), ("bob@münchen.de", False)):
+        known = everything_about(database, keys(database), address)
+        shown = known.address, known.person, known.suppression, known.requests
+        assert ("only a relay that offers SMTPUTF8" in person.as_text(*shown)) is needs
+        assert person.as_plain(*shown)["needs_smtputf8"] is needs
 
 
 # Undo
@@ -158,7 +178,7 @@ def test_what_it_says_of_a_reader_is_kept_with_the_time_of_his_consent(
 
 
 def test_a_reader_who_is_listed_twice_and_left_once_has_left(database: Database) -> None:
-    path = database.path.parent / "both.csv"
+    path = folder_of(database) / "both.csv"
     rows = ["uuid,email,name,attributes,status", f"1,{ANN},Ann,{{}},enabled", f"2,{ANN.upper()},Ann,{{}},blocklisted"]
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     assert "with other values" in bring_file(database, path).faults[0].message

@@ -1,7 +1,5 @@
 """Lists: files add and correct, lines that go end a membership, and nobody who left comes back by them."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,21 +13,17 @@ from dispatcher.audience.people import add_person, find_person, roll, take_off
 from dispatcher.errors import InputWrong, NotFound
 from dispatcher.storage.database import Database
 from dispatcher.storage.dossiers import Dossier
-from tests.storage.books import keys, open_at
+from tests.storage.books import SQLITE, Copied, folder_of, keys, open_at
 
 ANN, BOB, CLEO, DAN = (f"{name}@example.de" for name in ("ann", "bob", "cleo", "dan"))
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def database(tmp_path: Path, database_url: str) -> Iterator[Database]:
     (tmp_path / "subscribers").mkdir()
-    database = open_at(tmp_path)
+    database = open_at(tmp_path, database_url)
     yield database
     database.close()
-
-
-def folder_of(database: Database) -> Path:
-    return database.path.parent
 
 
 def write(database: Database, *lines: str, list_name: str = "readers", header: str = "email") -> Path:
@@ -271,14 +265,14 @@ people, list_names = st.sampled_from([ANN, BOB, CLEO]), st.sampled_from(["reader
 class Lists(RuleBasedStateMachine):
     """Two lists and three people, files and hands that add them, and the people who leave."""
 
-    template: Path
+    copied: Copied
 
     @initialize()
     def begin(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="lists-"))
-        shutil.copy(self.template, self.folder / "dispatcher.db")
+        self.copy = self.copied()
+        self.folder, url = self.copy.__enter__()
         (self.folder / "subscribers").mkdir()
-        self.database = open_at(self.folder)
+        self.database = open_at(self.folder, url)
         self.left: set[tuple[str, str]] = set()
         self.left_all: set[str] = set()
         self.lists: set[str] = set()
@@ -287,7 +281,7 @@ class Lists(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "database"):
             self.database.close()
-            shutil.rmtree(self.folder)
+            self.copy.__exit__(None, None, None)
 
     def _lines(self, who: set[str]) -> list[str]:
         self.version += 1
@@ -346,13 +340,13 @@ class Lists(RuleBasedStateMachine):
             assert not back
 
 
-def test_nobody_who_left_is_ever_brought_back(tmp_path: Path) -> None:
-    open_at(tmp_path).close()
-    Lists.template = tmp_path / "dispatcher.db"
+def test_nobody_who_left_is_ever_brought_back(tmp_path: Path, database_url: str, copied: Copied) -> None:
+    open_at(tmp_path, database_url).close()
+    Lists.copied = staticmethod(copied)
     run_state_machine_as_test(
         Lists,
         settings=settings(
-            max_examples=30,
+            max_examples=30 if database_url == SQLITE else 3,
             stateful_step_count=20,
             deadline=None,
             database=None,

@@ -74,7 +74,7 @@ def _links(folder: Path, leavers: int) -> list[tuple[str, str]]:
     """Addresses with their links to leave."""
     database = open_database("sqlite:///dispatcher.db", folder)
     keyring = Keyring(secrets=load_secrets((), folder / "dispatcher.key"), instance=database.instance)
-    with closing(sqlite3.connect(database.path)) as connection:
+    with closing(sqlite3.connect(database.place)) as connection:
         rows = connection.execute("SELECT id, ref, email FROM subscriber ORDER BY id").fetchall()
         list_id = connection.execute("SELECT id FROM list").fetchone()[0]
     database.close()

@@ -162,6 +162,7 @@ def test_a_scheduled_issue_is_sent_at_its_hour_to_who_is_there_then(live: Newsle
 
 def test_a_worker_tries_deferred_readers_when_they_are_due(live: Newsletter, relay: Relay) -> None:
     relay.reply("rcpt", "451 4.7.1 come again", to=CLEO, times=1)
+    relay.close("dot", to=DAN, kept=True, times=1)
     live.send(code=75)
     worker = live.start("dispatcher", "worker")
     try:
@@ -173,6 +174,8 @@ def test_a_worker_tries_deferred_readers_when_they_are_due(live: Newsletter, rel
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(30) == 0
     assert relay.copies == dict.fromkeys(CAST, 1)
+    assert "who is in doubt: dispatcher report 29" in live.said("dispatcher")
+    assert DAN not in live.said("dispatcher")  # it is kept in a log
 
 
 # --- canary and grace ---------------------------------------------------------------------------------

@@ -137,7 +137,7 @@ def test_readers_are_counted_by_list_language_domain_and_month(newsletter: Newsl
     page = newsletter.folder / "stats.html"
     run("subscribers", "stats", "--html", str(page))
     html = page.read_text("utf-8")
-    assert "<svg" in html
+    assert "By domain" in html  # a plot needs two months, see tests/desk/test_statistics.py
     assert "<script" not in html
 
 

@@ -4,121 +4,30 @@ import asyncio
 import gc
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from dispatcher.delivery.engine import deliver
-from dispatcher.delivery.line import Parcel
 from dispatcher.delivery.maildir import open_maildir, store
 from dispatcher.delivery.recovery import recover
-from dispatcher.delivery.relay import MaildirRelay, SmtpRelay, read_relay
+from dispatcher.delivery.relay import MaildirRelay, read_relay
 from dispatcher.delivery.smtp import Conversation, Way
-from dispatcher.delivery.terms import Terms
-from dispatcher.desk.audit import audit
 from dispatcher.errors import LedgerFailed, RelayUnusable, Unfinished
-from dispatcher.models import Delivery, Kind, Outcome, State
-from dispatcher.storage.database import Database
-from dispatcher.storage.ledger import Claim, Ledger
-from dispatcher.storage.mailings import Mailing
-from dispatcher.storage.reports import DeliveryLine, delivery_lines
+from dispatcher.models import Outcome, State
+from dispatcher.storage.ledger import Ledger
+from dispatcher.storage.pen import Claim
+from dispatcher.storage.reports import delivery_lines
+from tests.delivery.office import NOON, Clock, Office, build
 from tests.relay import EXTENSIONS_FOR, Relay
-from tests.storage.books import ANN, CLEO, DAN, EVE, enlist, freeze_to, leave, open_at, rows
+from tests.storage.books import ANN, CLEO, DAN, EVE, leave, open_at, rows
 
-NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 LONG = (b"x" * 74 + b"\r\n") * 100_000
+_HANGS = 30  # seconds; a machine may be busy
 SPAM = "554 5.7.1 this is spam"
-
-
-@dataclass
-class Clock:
-    """Goes on by a stride whenever somebody looks at it."""
-
-    stride: timedelta = timedelta()
-    now: datetime = NOON
-
-    def __call__(self) -> datetime:
-        self.now += self.stride
-        return self.now
-
-
-def build(delivery: Delivery, date: datetime) -> Parcel:
-    head = f"To: {delivery.subscriber.email}\r\nDate: {date.isoformat()}\r\nMessage-ID: <{delivery.message_id}>\r\n"
-    return Parcel(
-        sender="letter@example.org",
-        recipient=delivery.subscriber.email,
-        message_id=delivery.message_id,
-        content=[(head + "\r\n").encode(), b"hello\r\n" * 200],
-    )
-
-
-@dataclass
-class Office:
-    """A ledger of issue 29, a relay, and what a run of the engine told."""
-
-    folder: Path
-    database: Database
-    relay: Relay
-    told: list[Outcome] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
-    build: Callable[[Delivery, datetime], Parcel | str] = build
-    on_outcome: Callable[[Outcome], None] = lambda _: None
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def recorder(self) -> Path:
-        return self.folder / "flight"
-
-    def enlist(self, *people: str, kind: Kind = Kind.LIVE) -> None:
-        enlist(self.database, *people)
-        self.mailing: Mailing = freeze_to(self.database, kind=kind)
-        self.ledger = Ledger(self.database, self.mailing)
-
-    async def deliver(
-        self,
-        *relays: MaildirRelay | SmtpRelay,
-        patience: timedelta = timedelta(),
-        retry_for: timedelta = timedelta(days=1),
-        clock: Clock | None = None,
-    ) -> None:
-        terms = Terms(patience=patience, retry_for=retry_for, clock=clock or Clock(), jitter=lambda: 0.0)
-        await deliver(
-            self.ledger,
-            relays or [read_relay(self.relay.url, folder=self.folder)],
-            self.build,
-            terms,
-            recorder=self.recorder,
-            progress=self._hear,
-            say=self.said.append,
-            stop=self.stop,
-        )
-
-    def run(self, **terms: timedelta | Clock) -> None:
-        self.stop = asyncio.Event()  # of this run's own loop
-        asyncio.run(self.deliver(**terms))  # type: ignore[arg-type]
-        self.check()
-
-    def check(self) -> None:
-        account = audit(self.database, self.mailing)
-        assert account.holds, account.sentence()
-        assert max(self.relay.copies.values(), default=0) <= 1
-        assert all(not message.was_stuffed for message in self.relay.offered)
-        assert not self.relay.has_seen_bare_cr_or_lf
-
-    def line(self, address: str) -> DeliveryLine:
-        return next(line for line in delivery_lines(self.database, self.mailing) if line.address == address)
-
-    @property
-    def states(self) -> dict[str, State]:
-        return {line.address: line.state for line in delivery_lines(self.database, self.mailing)}
-
-    def _hear(self, outcome: Outcome) -> None:
-        self.told.append(outcome)
-        self.on_outcome(outcome)
 
 
 in_every_way = pytest.mark.parametrize("way", Way)
@@ -356,7 +265,7 @@ def test_a_relay_that_goes_away_for_longer_than_patience_leaves_the_rest_queued(
 
 @in_every_way
 def test_when_the_ledger_fails_no_further_dot_goes_out(cast: Office) -> None:
-    with sqlite3.connect(cast.database.path) as connection:
+    with sqlite3.connect(cast.database.place) as connection:
         connection.execute(
             "CREATE TRIGGER broken BEFORE UPDATE ON delivery"
             " WHEN (SELECT count(*) FROM delivery WHERE state = 'sent') >= 2"
@@ -373,7 +282,7 @@ def test_when_the_ledger_fails_no_further_dot_goes_out(cast: Office) -> None:
 
 def break_the_ledger(office: Office) -> None:
     """From the second reader on, no outcome can be written."""
-    with sqlite3.connect(office.database.path) as connection:
+    with sqlite3.connect(office.database.place) as connection:
         connection.execute(
             "CREATE TRIGGER broken BEFORE UPDATE ON delivery WHEN new.state = 'sent' AND new.id >= 2"
             " BEGIN SELECT raise(FAIL, 'disk I/O error'); END"
@@ -382,7 +291,7 @@ def break_the_ledger(office: Office) -> None:
 
 
 def mend_the_ledger(office: Office) -> None:
-    with sqlite3.connect(office.database.path) as connection:
+    with sqlite3.connect(office.database.place) as connection:
         connection.execute("DROP TRIGGER broken")
     connection.close()
 
@@ -422,7 +331,7 @@ def test_a_recorder_that_is_not_of_this_crash_is_not_believed(cast: Office, what
 
 
 def test_when_the_ledger_fails_the_run_ends_at_once(cast: Office) -> None:
-    with sqlite3.connect(cast.database.path) as connection:
+    with sqlite3.connect(cast.database.place) as connection:
         connection.execute(
             "CREATE TRIGGER broken BEFORE UPDATE ON delivery BEGIN SELECT raise(FAIL, 'disk I/O error'); END"
         )
@@ -445,10 +354,10 @@ def test_when_the_receipt_cannot_be_written_nothing_is_handed_over(cast: Office)
     assert set(cast.states.values()) == {State.QUEUED}
 
 
-async def ends_within(office: Office, seconds: float) -> BaseException | None:
+async def ending_of(office: Office) -> BaseException | None:
     """How a run ended; fails if it hangs, and then takes it down."""
     task = asyncio.create_task(office.deliver())
-    await asyncio.wait({task}, timeout=seconds)
+    await asyncio.wait({task}, timeout=_HANGS)
     has_ended = task.done()
     for each in gc.get_objects() if not has_ended else ():
         if isinstance(each, Conversation):
@@ -467,7 +376,7 @@ def test_an_error_of_our_own_ends_the_run_and_does_not_hang_it(cast: Office) -> 
         raise BrokenPipeError("nobody reads what we say")
 
     cast.on_outcome = fail
-    error = asyncio.run(ends_within(cast, 0.5))
+    error = asyncio.run(ending_of(cast))
     assert isinstance(error, BrokenPipeError)
 
 
@@ -535,7 +444,7 @@ def test_an_abandoned_run_loses_no_reply_it_had(office: Office) -> None:
                 set(relay.copies) == set(sent) and relay.commands["RCPT"] == 4 and relay.commands["DATA"] == 3
             ),
         )
-        other = sqlite3.connect(office.database.path, isolation_level=None)
+        other = sqlite3.connect(office.database.place, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         at_data()  # this connection claims now, and waits for the ledger
         await asyncio.sleep(0.1)

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page
 from typer.testing import CliRunner
 
 from dispatcher.cli.main import app
+from dispatcher.storage.database import open_database
 from tests.newsletter import ANN, BOB, DAN, EVE, Newsletter
 from tests.relay import Relay
 
@@ -58,6 +59,16 @@ def test_the_page_tells_all_needs_nothing_else_and_axe_finds_nothing(
         tab.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         found = Axe().run(tab).response["violations"]
         assert [each["id"] for each in found if each["impact"] in {"serious", "critical"}] == []
+
+
+def test_the_page_shows_how_the_list_has_grown(sent: Newsletter, tmp_path: Path) -> None:
+    database = open_database("sqlite:///dispatcher.db", sent.folder)
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE event SET at = '2026-01-15T09:00:00.000000+00:00' WHERE id < 3")
+    database.close()
+    path = tmp_path / "report.html"
+    run(sent, "report", "29", "--html", str(path))
+    assert "The list readers, month by month" in path.read_text(encoding="utf-8")
 
 
 def test_why_tells_a_readers_whole_story(sent: Newsletter) -> None:

@@ -14,10 +14,11 @@ from dispatcher.config import Settings, load_settings
 from dispatcher.doctor.finding import Level, exit_code_of
 from dispatcher.doctor.machine import check_database, check_inbox, check_private, check_secrets
 from dispatcher.doctor.pages import check_pages
-from dispatcher.recipes.doctor import examine
+from dispatcher.recipes.doctor import _machine_findings, examine
 from tests.doctor.names import NameServer
 from tests.newsletter import PYPROJECT, Newsletter
 from tests.relay import Relay
+from tests.servers.postgresql import PostgreSQL
 
 GOOD = {
     ("example.org", "TXT"): ['"v=spf1 include:relay.example.net ~all"'],
@@ -69,6 +70,26 @@ def test_keys_and_databases_are_for_one_pair_of_eyes(tmp_path: Path) -> None:
     assert (found.level, found.remedy) == (Level.ERROR, f"run: chmod 600 {path}")
     path.chmod(0o600)
     assert [each.level for each in check_database(path)] == [Level.OK]
+
+
+def test_a_database_on_a_server_is_reached_and_asked_what_it_may_forget(
+    newsletter: Newsletter, postgresql: PostgreSQL
+) -> None:
+    def found(url: str, secret: str = "s" * 40) -> tuple[Level, str]:
+        environment = {"DISPATCHER_DATABASE": url, "DISPATCHER_SECRET": secret}
+        findings = _machine_findings(load_settings(newsletter.folder, environment))
+        [each] = [each for each in findings if each.check == "database"]
+        return each.level, each.message
+
+    with postgresql.database() as url:
+        assert found(url)[0] is Level.OK
+        level, said = found(url, secret="")
+        assert (level, "DISPATCHER_SECRET is not set" in said) == (Level.ERROR, True)
+        postgresql.execute(f"ALTER DATABASE {url.rpartition('/')[2]} SET synchronous_commit = off")
+        level, said = found(url)
+        assert (level, "synchronous_commit is off" in said) == (Level.ERROR, True)
+    level, said = found("postgresql://127.0.0.1:1/letter")
+    assert (level, "refused" in said) == (Level.ERROR, True)
 
 
 def test_a_secret_that_repeats_itself_is_weak() -> None:

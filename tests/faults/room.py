@@ -74,7 +74,7 @@ class Room:
 
     def lines(self) -> dict[str, DeliveryLine]:
         """The ledger's rows by address."""
-        database = open_database("sqlite:///dispatcher.db", self.folder, create=False)
+        database = open_database("sqlite:///dispatcher.db", self.folder)
         try:
             mailing = find_mailing(database, 29, Kind.LIVE)
             assert mailing is not None
@@ -84,7 +84,7 @@ class Room:
 
     def flights(self) -> set[Progress]:
         """How far the connections of the sender that runs have come, by its flight recorder."""
-        database = open_database("sqlite:///dispatcher.db", self.folder, create=False)
+        database = open_database("sqlite:///dispatcher.db", self.folder)
         try:
             mailing = find_mailing(database, 29, Kind.LIVE)
             assert mailing is not None
@@ -105,7 +105,7 @@ class Room:
             done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
             return
-        database = open_database("sqlite:///dispatcher.db", self.folder, create=False)
+        database = open_database("sqlite:///dispatcher.db", self.folder)
         try:
             mailing = find_mailing(database, 29, Kind.LIVE)
             assert mailing is not None

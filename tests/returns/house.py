@@ -1,9 +1,11 @@
 """A newsletter whose issue went to the standing cast, and what servers send back about it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
+
+from sqlalchemy import update
 
 from dispatcher.config import Settings, load_settings
 from dispatcher.models import Kind, Outcome, Reply, State
@@ -11,9 +13,10 @@ from dispatcher.recipes.inbox import Reading, read_inbox
 from dispatcher.recipes.newsletter import open_newsletter
 from dispatcher.storage.database import Database, now
 from dispatcher.storage.dossiers import dossier
-from dispatcher.storage.ledger import Claim, Ledger
+from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.mailings import Mailing
-from dispatcher.storage.schema import as_text
+from dispatcher.storage.pen import Claim
+from dispatcher.storage.schema import delivery
 from dispatcher.storage.standing import Cause
 from dispatcher.storage.subscribers import find_list
 from dispatcher.storage.suppressions import find_suppression
@@ -120,14 +123,12 @@ class House:
     def _date(self, database: Database, mailing: Mailing, at: datetime) -> None:
         """Moves what has just been settled into the past."""
         with database.writing() as connection:
-            connection.exec_driver_sql(
-                "UPDATE delivery SET settled_at = ? WHERE mailing_id = ? AND settled_at IS NOT NULL",
-                (as_text(at), mailing.id),
-            )
+            dated = update(delivery).where(delivery.c.mailing_id == mailing.id, delivery.c.settled_at.is_not(None))
+            connection.execute(dated.values(settled_at=at))
 
 
 def _with_id(outcome: Outcome, delivery_id: int) -> Outcome:
-    return Outcome(delivery_id=delivery_id, state=outcome.state, reply=outcome.reply, reason=outcome.reason)
+    return replace(outcome, delivery_id=delivery_id)
 
 
 FULL = ("5.2.2", "552 5.2.2 mailbox full")

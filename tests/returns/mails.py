@@ -13,7 +13,7 @@ List-Unsubscribe: <https://letter.example.org/u/sample>
 """
 
 
-def _mail(header: str, body: str, *, reader: str = "dan@example.com") -> bytes:
+def mail_of(header: str, body: str, *, reader: str = "dan@example.com") -> bytes:
     text = dedent(header).strip("\n") + "\n\n" + dedent(body).strip("\n") + "\n"
     return text.replace("@@ORIGINAL@@", ORIGINAL.format(reader=reader).strip("\n")).encode()
 
@@ -52,7 +52,7 @@ Content-Type: text/rfc822-headers
     return (head + ORIGINAL.format(reader=reader) + "\n--b1--\n").encode()
 
 
-QMAIL = _mail(
+QMAIL = mail_of(
     """
     From: MAILER-DAEMON@mx.example.net
     To: bounces+token@example.org
@@ -72,7 +72,7 @@ QMAIL = _mail(
     """,
 )
 
-EXIM = _mail(
+EXIM = mail_of(
     """
     From: Mail Delivery System <Mailer-Daemon@mx.example.net>
     To: bounces+token@example.org
@@ -118,7 +118,7 @@ POSTFIX_AFTER_CONTENT = report(
     diagnostic="smtp; 550 Unknown user",
 )
 
-SENDMAIL = _mail(
+SENDMAIL = mail_of(
     """
     From: Mail Delivery Subsystem <MAILER-DAEMON>
     To: <bounces+token@example.org>
@@ -144,7 +144,7 @@ SENDMAIL = _mail(
     """,
 )
 
-EXCHANGE = _mail(
+EXCHANGE = mail_of(
     """
     From: System Administrator <postmaster@example.com>
     To: bounces+token@example.org
@@ -174,7 +174,7 @@ MICROSOFT_365 = report(
     words="Your message to eve@example.com couldn't be delivered.",
 )
 
-GMAIL = _mail(
+GMAIL = mail_of(
     """
     From: Mail Delivery Subsystem <mailer-daemon@googlemail.com>
     To: bounces+token@example.org
@@ -197,7 +197,7 @@ GMAIL = _mail(
     """,
 )
 
-YAHOO = _mail(
+YAHOO = mail_of(
     """
     From: MAILER-DAEMON@yahoo.example
     To: bounces+token@example.org
@@ -217,7 +217,7 @@ YAHOO = _mail(
     """,
 )
 
-OPENSMTPD = _mail(
+OPENSMTPD = mail_of(
     """
     From: Mailer Daemon <MAILER-DAEMON@mx.example.net>
     To: bounces+token@example.org
@@ -239,7 +239,7 @@ OPENSMTPD = _mail(
     """,
 )
 
-COURIER = _mail(
+COURIER = mail_of(
     """
     From: "Courier mail server at mx.example.net" <@>
     To: bounces+token@example.org
@@ -266,7 +266,7 @@ COURIER = _mail(
     """,
 )
 
-NOTES = _mail(
+NOTES = mail_of(
     """
     From: Postmaster@example.com
     To: bounces+token@example.org
@@ -287,7 +287,7 @@ NOTES = _mail(
     """,
 )
 
-ZOHO = _mail(
+ZOHO = mail_of(
     """
     From: mailer-daemon@mail.zoho.example
     To: bounces+token@example.org
@@ -301,7 +301,7 @@ ZOHO = _mail(
     """,
 )
 
-DRAGONFLY = _mail(
+DRAGONFLY = mail_of(
     """
     From: MAILER-DAEMON <>
     To: bounces+token@example.org
@@ -321,7 +321,7 @@ DRAGONFLY = _mail(
     """,
 )
 
-CARRIER = _mail(
+CARRIER = mail_of(
     """
     From: no-reply@carrier.example
     To: bounces+token@example.org
@@ -334,7 +334,7 @@ CARRIER = _mail(
     """,
 )
 
-TENCENT = _mail(
+TENCENT = mail_of(
     """
     From: PostMaster@qq.example
     To: bounces+token@example.org
@@ -357,7 +357,7 @@ TENCENT = _mail(
     reader="wangfang@example.com",
 )
 
-NETEASE = _mail(
+NETEASE = mail_of(
     """
     From: Postmaster@netease.example
     To: bounces+token@example.org
@@ -372,7 +372,7 @@ NETEASE = _mail(
     reader="wangfang@example.com",
 )
 
-DELAY = _mail(
+DELAY = mail_of(
     """
     From: Mail Delivery Subsystem <mailer-daemon@googlemail.com>
     To: bounces+token@example.org
@@ -431,7 +431,7 @@ Content-Type: message/rfc822
 
 
 def amazon(message: str) -> bytes:
-    return _mail(
+    return mail_of(
         """
         From: AWS Notifications <no-reply@sns.amazonaws.com>
         To: bounces@example.org
@@ -455,7 +455,7 @@ AMAZON_DELIVERY = amazon(
     '"mail":{}}'
 )
 
-OUT_OF_OFFICE = _mail(
+OUT_OF_OFFICE = mail_of(
     """
     From: Ann <ann@example.com>
     To: letter@example.org
@@ -465,7 +465,7 @@ OUT_OF_OFFICE = _mail(
     """,
     "I am away until Monday. In urgent cases write to bob@example.com; mail to cleo@example.com cannot be delivered.",
 )
-OUT_OF_OFFICE_ZH = _mail(
+OUT_OF_OFFICE_ZH = mail_of(
     """
     From: wangfang@example.com
     To: letter@example.org
@@ -474,7 +474,7 @@ OUT_OF_OFFICE_ZH = _mail(
     """,
     "我正在休假，不在办公室。",
 )
-APPLE_UNSUBSCRIBE = _mail(
+APPLE_UNSUBSCRIBE = mail_of(
     """
     From: ann@icloud.example
     To: bounces+token@example.org
@@ -483,7 +483,7 @@ APPLE_UNSUBSCRIBE = _mail(
     """,
     "Apple Mail sent this email to unsubscribe from the message.",
 )
-REPLY = _mail(
+REPLY = mail_of(
     """
     From: Ann <ann@example.com>
     To: editor@example.org
@@ -491,7 +491,7 @@ REPLY = _mail(
     """,
     "Lovely kettle! A letter of mine to dan@example.com was returned to me the other day, by the way.",
 )
-ANOTHER_NEWSLETTER = _mail(
+ANOTHER_NEWSLETTER = mail_of(
     """
     From: News <news@example.net>
     To: letter@example.org

@@ -227,7 +227,47 @@ def test_other_events_go_the_way_of_returned_mail(
     assert house.kept_away() == ({ANN: cause} if cause else {})
 
 
-@pytest.mark.parametrize("body", [b"", b"[" * 100_000, b'{"events": 7}', b"\xff", b"null"])
+def test_a_token_of_mailgun_counts_once_whatever_event_stands_beside_it(house: House) -> None:
+    copies = house.send()
+    assert post(house, mailgun(copies[DAN])) == 200
+    provider, headers, body = mailgun(copies[EVE])
+    assert post(house, (provider, headers, body.replace(b'"id": "one"', b'"id": "two"'))) == 200
+    assert house.kept_away() == {DAN: Cause.BOUNCED}
+
+
+def test_what_a_provider_calls_an_event_fits_into_the_database(house: House) -> None:
+    copies = house.send()
+    assert post(house, generic(copies[DAN], id="x" * 5000, status="5.1.1 and more" * 10)) == 200
+    with open_newsletter(house.settings) as newsletter, newsletter.database.reading() as connection:
+        [row] = connection.exec_driver_sql("SELECT fingerprint, status FROM returned").all()
+    assert len(row.fingerprint) == 64
+    assert row.status == "5.1.1"  # told by its words
+    assert house.kept_away() == {DAN: Cause.BOUNCED}
+
+
+def test_a_signature_from_the_far_future_is_none(house: House) -> None:
+    for at in ("9999999999", "999999999999", "٣"):
+        assert post(house, ("generic", {"dispatcher-signature": f"t={at},v1={'0' * 64}"}, b"{}")) == 403
+
+
+def test_what_amazon_does_not_confirm_is_tried_again(house: House) -> None:
+    body = _signed_by_sns(
+        {"Type": "SubscriptionConfirmation", "MessageId": "two", "TopicArn": TOPIC, "Token": "x", "Message": "Yes?",
+         "SubscribeURL": "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription"}, "2", CERTIFICATE,
+    )  # fmt: skip
+    assert post(house, ("ses", {}, body)) == 400
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"[" * 100_000, b'{"events": 7}', b"\xff", b"null",
+        b'{"signature": {"timestamp": "\\ud800", "token": "\\udfff", "signature": "\\ud800"}}',
+        b'{"TopicArn": "%s", "Type": "Notification", "Message": "\\ud800", "SigningCertURL": "%s"}'
+        % (TOPIC.encode(), CERTIFICATE.encode()),
+        b'{"events": [{"id": "\\ud800", "kind": "bounce", "address": "\\udc00@example.com", "said": "\\u0000"}]}',
+    ],
+)  # fmt: skip
 def test_any_body_is_answered(house: House, body: bytes) -> None:
     at = int(now().timestamp())
     signature = hmac.digest(KEY.encode(), f"{at}.".encode() + body, "sha256").hex()

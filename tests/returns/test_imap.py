@@ -10,8 +10,10 @@ import pytest
 
 from dispatcher.errors import RelayUnusable, SettingsWrong, Unfinished
 from dispatcher.recipes.inbox import Reading, explain, read_inbox
+from dispatcher.recipes.newsletter import open_newsletter
 from dispatcher.returns.imap import mails_over_imap, read_imap_url
 from dispatcher.returns.returned import Class
+from dispatcher.storage.control import why_stopped
 from dispatcher.storage.standing import Cause
 from tests.returns.dovecot import PASSWORD, Cutter, Dovecot, start_dovecot
 from tests.returns.house import ANN, CAST, DAN, EVE, House, bounce, complaint, plain
@@ -101,6 +103,20 @@ def test_mail_that_arrives_later_is_read_as_it_arrives(house: House, dovecot: Do
     assert next(readings).returned.kind is Class.COMPLAINT
     readings.close()  # type: ignore[attr-defined]
     assert house.kept_away() == {DAN: Cause.BOUNCED, EVE: Cause.COMPLAINED}
+
+
+def test_a_watched_mailbox_pauses_an_issue_of_which_too_much_comes_back(dovecot: Dovecot, tmp_path: Path) -> None:
+    dead = [f"r{number}@example.com" for number in range(10)]
+    house = House(tmp_path / "letter", *dead)
+    house.settings = replace(house.settings, inbox_password=PASSWORD)
+    copies = house.send()
+    dovecot.deliver(*(bounce(copies[each]) for each in dead))
+    readings = read_inbox(house.settings, dovecot.url, watches=True)
+    for _ in dead:
+        next(readings)
+    readings.close()  # type: ignore[attr-defined]
+    with open_newsletter(house.settings) as newsletter:
+        assert "have dead addresses" in (why_stopped(newsletter.database, 1) or "")
 
 
 def test_a_refused_login_and_a_server_that_is_away_are_told_apart(dovecot: Dovecot) -> None:

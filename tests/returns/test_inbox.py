@@ -1,16 +1,23 @@
-"""`dispatcher inbox`: what comes back is traced to its delivery and changes exactly that reader, once."""
+"""`dispatcher inbox`: what comes back is traced to its delivery and changes exactly that reader, once.
+
+10,000 forgeries: `DISPATCHER_TESTS_LONG=1 python -m pytest tests/returns/test_inbox.py -k forgeries`.
+"""
 
 import mailbox
 import os
 import random
+import threading
 from base64 import b32encode
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from dispatcher.errors import NotFound
 from dispatcher.models import Kind, Outcome, Reply, State
 from dispatcher.recipes.inbox import explain, read_inbox
 from dispatcher.recipes.newsletter import open_newsletter
+from dispatcher.recipes.worker import keep_reading, work
 from dispatcher.returns.returned import Class
 from dispatcher.storage.reports import count_states
 from dispatcher.storage.returns import Action
@@ -239,3 +246,54 @@ def test_replies_stay_unread_for_the_editor(house: House, copies: dict[str, Copy
     [done] = (house.inbox / "cur").iterdir()
     assert done.name.endswith(":2,S")
     assert [each.returned.kind for each in house.receive()] == [Class.REPLY]
+
+
+def test_a_mail_that_another_reader_took_is_passed_over(house: House, copies: dict[str, Copy]) -> None:
+    for number, each in enumerate((DAN, EVE), start=1):
+        (house.inbox / f"new/{number}.mail").write_bytes(bounce(copies[each]))
+    readings = read_inbox(house.settings, str(house.inbox))
+    next(readings)
+    for path in (house.inbox / "new").iterdir():
+        path.rename(house.inbox / "cur" / f"{path.name}:2,S")
+    assert list(readings) == []
+    assert house.kept_away() == {DAN: Cause.BOUNCED}
+
+
+def test_a_mail_that_cannot_be_marked_is_named(house: House, copies: dict[str, Copy]) -> None:
+    for number, each in enumerate((DAN, EVE), start=1):
+        (house.inbox / f"new/{number}.mail").write_bytes(bounce(copies[each]))
+    readings = read_inbox(house.settings, str(house.inbox))
+    next(readings)
+    (house.inbox / "cur").rename(house.inbox / "elsewhere")
+    (house.inbox / "cur").touch()
+    with pytest.raises(NotFound, match=r"2\.mail: Not a directory; a mail that is dealt with is marked as read there"):
+        next(readings)
+
+
+def test_a_worker_reads_the_inbox_of_the_settings(house: House, copies: dict[str, Copy]) -> None:
+    mail = house.inbox / "new/1.mail"
+    mail.write_bytes(bounce(copies[DAN]))
+    (house.inbox / "new/2.mail").write_bytes(plain(ANN, "letter@example.org", "Re: Test Letter", "Lovely!"))
+    with open_newsletter(house.settings) as newsletter:
+        work(newsletter, is_once=True)
+    assert house.kept_away() == {}  # no place is set
+    house.settings = replace(house.settings, inbox="inbox")
+    with open_newsletter(house.settings) as newsletter:
+        work(newsletter, is_once=True)
+    assert house.kept_away() == {DAN: Cause.BOUNCED}
+    assert [path.name for path in (house.inbox / "new").iterdir()] == ["2.mail"]
+
+
+def test_a_worker_that_is_told_to_end_stops_between_two_mails(house: House, copies: dict[str, Copy]) -> None:
+    for number, each in enumerate((DAN, EVE), start=1):
+        (house.inbox / f"new/{number}.mail").write_bytes(bounce(copies[each]))
+    ended = threading.Event()
+    ended.set()
+    keep_reading(replace(house.settings, inbox="inbox"), ended)
+    assert house.kept_away() == {DAN: Cause.BOUNCED}
+
+
+def test_a_worker_without_its_inbox_says_so_and_works_on(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_newsletter(replace(house.settings, inbox="elsewhere")) as newsletter:
+        work(newsletter, is_once=True)
+    assert "no such file or folder" in capsys.readouterr().err

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+from dispatcher.models import Outcome, Reply, State
 from dispatcher.recipes.newsletter import open_newsletter
-from dispatcher.storage.database import open_database
-from dispatcher.storage.pauses import pause_mailing, paused_because
+from dispatcher.storage.control import due_mailings, forget_stop, stop_because, why_stopped
+from dispatcher.storage.database import now, open_database
 from dispatcher.storage.standing import Cause
 from tests.newsletter import Newsletter
 from tests.relay import Relay
-from tests.returns.house import House, bounce
+from tests.returns.house import CLEO, House, bounce
 
 
 def test_dead_addresses_beyond_the_limit_pause_the_issue_once(tmp_path: Path) -> None:
@@ -17,13 +18,25 @@ def test_dead_addresses_beyond_the_limit_pause_the_issue_once(tmp_path: Path) ->
     dead = [f"r{number}@example.com" for number in range(10)]
     house.receive(*(bounce(copies[each]) for each in dead[:9]))
     with open_newsletter(house.settings) as newsletter:
-        assert paused_because(newsletter.database, 1) is None
+        assert why_stopped(newsletter.database, 1) is None
     house.receive(bounce(copies[dead[9]]))
     with open_newsletter(house.settings) as newsletter:
-        reason = paused_because(newsletter.database, 1)
-        assert reason == "40.0% of the readers of issue 29 have dead addresses, 5.0% is too much"
-        assert not pause_mailing(newsletter.database, 1, "once more")
+        reason = "paused: 40.0% of the readers of issue 29 have dead addresses, 5.0% is too much"
+        assert why_stopped(newsletter.database, 1) == reason
+        assert forget_stop(newsletter.database, 1) == reason
+        assert not stop_because(newsletter.database, 1, "once more")
+        assert why_stopped(newsletter.database, 1) is None
     assert set(house.kept_away(*dead).values()) == {Cause.BOUNCED}
+
+
+def test_no_worker_goes_on_with_a_paused_issue(tmp_path: Path) -> None:
+    house = House(tmp_path / "letter")
+    later = Outcome(delivery_id=0, state=State.DEFERRED, reply=Reply(code=451, text="later"), due_at=now())
+    house.send(outcomes={CLEO: later})
+    with open_newsletter(house.settings) as newsletter:
+        assert [each.issue for each, _ in due_mailings(newsletter.database, now())] == [29]
+        assert stop_because(newsletter.database, 1, "half of it came back")
+        assert due_mailings(newsletter.database, now()) == []
 
 
 def test_a_running_send_stops_and_the_next_run_goes_on(newsletter: Newsletter, relay: Relay) -> None:
@@ -33,7 +46,7 @@ def test_a_running_send_stops_and_the_next_run_goes_on(newsletter: Newsletter, r
     sending = newsletter.start("send-issue", "29", "--yes")
     relay.wait_for(lambda each: len(each.messages) > 20)
     database = open_database("sqlite:///dispatcher.db", newsletter.folder)
-    assert pause_mailing(database, 1, "half of it came back")
+    assert stop_because(database, 1, "half of it came back")
     assert sending.wait(60) == 75
     database.close()
     assert "paused: half of it came back" in newsletter.said("send-issue")

@@ -1,19 +1,22 @@
 """A database with readers and a mailing to them, made through the storage room's own doors."""
 
-import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
+
+from sqlalchemy import text
 
 from dispatcher.desk.audit import audit
 from dispatcher.expressions import Expression
 from dispatcher.models import Kind, Outcome, Reply, State
 from dispatcher.storage.database import Database, open_database
 from dispatcher.storage.imports import Changes, Incoming, Person, apply_import
-from dispatcher.storage.ledger import Claim, Ledger
+from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.mailings import Audience, Freeze, FrozenEdition, Mailing, find_mailing, freeze
 from dispatcher.storage.memberships import leave as leave_lists
+from dispatcher.storage.pen import Claim
 from dispatcher.storage.readers import find_subscriber, languages_of
 from dispatcher.storage.standing import Channel
 from dispatcher.storage.subscribers import find_list
@@ -26,8 +29,33 @@ FULL = Reply(code=452, text="4.2.2 mailbox full")
 GONE = Reply(code=550, text="5.1.1 no such user")
 
 
-def open_at(folder: Path) -> Database:
-    return open_database("sqlite:///dispatcher.db", folder)
+SQLITE = "sqlite:///dispatcher.db"
+Copied = Callable[[], AbstractContextManager[tuple[Path, str]]]  # the folder and the URL of a copy
+_folders: dict[str, Path] = {}  # where a database's newsletter would be
+
+
+def open_at(folder: Path, url: str = SQLITE) -> Database:
+    database = open_database(url, folder)
+    _folders[database.place] = folder
+    return database
+
+
+def folder_of(database: Database) -> Path:
+    return _folders[database.place]
+
+
+def is_sqlite(database: Database) -> bool:
+    return database.engine.dialect.name == "sqlite"
+
+
+def file_of_database(database: Database) -> Path:
+    """Of SQLite."""
+    return Path(database.place)
+
+
+def again(database: Database) -> Database:
+    """The same database, opened once more."""
+    return open_at(folder_of(database), database.engine.url.render_as_string(hide_password=False))
 
 
 def keys(database: Database) -> Keyring:
@@ -113,10 +141,10 @@ def freeze_to(
 def reopen(database: Database, mailing: Mailing) -> tuple[Database, Ledger]:
     """What the next run has after this one died."""
     database.close()
-    again = open_at(database.path.parent)
-    found = find_mailing(again, mailing.issue, mailing.kind)
+    reopened = again(database)
+    found = find_mailing(reopened, mailing.issue, mailing.kind)
     assert found is not None
-    return again, Ledger(again, found)
+    return reopened, Ledger(reopened, found)
 
 
 def leave(database: Database, email: str, list_name: str | None = "readers") -> list[str]:
@@ -159,17 +187,22 @@ def put_into(ledger: Ledger, delivery_id: int, state: State) -> None:
 
 def rows(database: Database) -> dict[int, State]:
     """Every delivery's state, read past the program."""
-    with sqlite3.connect(database.path) as connection:
-        found = connection.execute("SELECT id, state FROM delivery ORDER BY id").fetchall()
-    connection.close()
+    with database.engine.connect() as connection:
+        found = connection.exec_driver_sql("SELECT id, state FROM delivery ORDER BY id").all()
     return {number: State(state) for number, state in found}
 
 
 def column(database: Database, delivery_id: int, name: str) -> object:
-    connection = sqlite3.connect(database.path)
-    value: object = connection.execute(f"SELECT {name} FROM delivery WHERE id = ?", (delivery_id,)).fetchone()[0]  # noqa: S608
-    connection.close()
+    with database.engine.connect() as connection:
+        query = text(f"SELECT {name} FROM delivery WHERE id = :id")  # noqa: S608
+        value: object = connection.execute(query, {"id": delivery_id}).scalar_one()
     return value
+
+
+def change(database: Database, statement: str) -> None:
+    """Changes the tables past the program."""
+    with database.engine.connect() as connection, connection.begin():
+        connection.exec_driver_sql(statement)
 
 
 def balance(database: Database, mailing: Mailing) -> bool:

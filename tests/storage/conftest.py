@@ -13,7 +13,16 @@ from tests.storage.books import ANN, CLEO, DAN, EVE, enlist, freeze_to, open_at
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def database(tmp_path: Path, database_url: str) -> Iterator[Database]:
+    """On SQLite, and the test once more on PostgreSQL."""
+    database = open_at(tmp_path, database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def in_sqlite(tmp_path: Path) -> Iterator[Database]:
+    """For what SQLite alone does."""
     database = open_at(tmp_path)
     yield database
     database.close()

@@ -19,10 +19,10 @@ VALUES = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, Mapping[str, Mapping[str, str]]]]:
+@pytest.fixture
+def crowd(tmp_path: Path, database_url: str) -> Iterator[tuple[Database, Mapping[str, Mapping[str, str]]]]:
     """Readers with every value in every attribute, and one who has nothing at all."""
-    database = open_at(tmp_path_factory.mktemp("crowd"))
+    database = open_at(tmp_path, database_url)
     values: dict[str, dict[str, str]] = {"nobody@example.de": {}}
     for number, value in enumerate(VALUES):
         for at, attributes in enumerate(
@@ -34,7 +34,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, 
     database.close()
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(expression=expressions)
 @example(expression=parse('"a" in tags or age > 9'))
 @example(expression=parse('not ("(a|b)" in plan) and plan != "a"'))
@@ -48,8 +48,8 @@ def test_the_database_finds_whom_the_language_names(
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_at(tmp_path)
+def database(tmp_path: Path, database_url: str) -> Iterator[Database]:
+    database = open_at(tmp_path, database_url)
     enlist(
         database,
         person("ann@example.de", language="en", attributes={"plan": "pro"}),

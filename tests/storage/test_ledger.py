@@ -3,31 +3,42 @@
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 
 from dispatcher.desk.audit import audit
 from dispatcher.errors import LedgerFailed
 from dispatcher.models import Delivery, Outcome, Reply, State
-from dispatcher.storage import ledger as ledger_room
+from dispatcher.storage import postgres_pen, sqlite_pen
 from dispatcher.storage.database import Database
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.mailings import Mailing, find_mailing
+from dispatcher.storage.postgres_pen import PostgresPen
 from dispatcher.storage.reports import broken_rows, delivery_lines
+from dispatcher.storage.schema import membership
+from dispatcher.storage.sqlite_pen import SqlitePen
 from dispatcher.storage.standing import Channel
 from tests.storage.books import (
     ANN,
     CLEO,
+    DAN,
+    EVE,
     FULL,
     NOON,
     OK,
     balance,
+    change,
     claim,
     column,
     enlist,
+    file_of_database,
     freeze_to,
+    is_sqlite,
     leave,
     outcome,
     put_into,
@@ -159,6 +170,35 @@ def test_of_many_who_want_rows_at_once_each_row_has_one_winner(database: Databas
     assert [sum(each) for each in zip(*won, strict=True)] == [1] * 40
 
 
+def test_those_who_want_the_same_rows_in_any_order_do_not_wait_for_each_other(database: Database) -> None:
+    enlist(database, *(f"reader{number}@example.de" for number in range(40)))
+    mailing = freeze_to(database)
+    wanted = sorted(rows(database))
+
+    def grab(number: int) -> list[int]:
+        with closing(Ledger(database, mailing)) as rival:
+            order = wanted[::-1] if number % 2 else wanted
+            return [
+                row for row, held in zip(order, rival.commit([], [claim(row) for row in order]), strict=True) if held
+            ]
+
+    with ThreadPoolExecutor(4) as rivals:
+        won = [row for each in rivals.map(grab, range(4)) for row in each]
+    assert sorted(won) == wanted
+
+
+def test_who_is_leaving_at_this_moment_is_not_claimed(ledger: Ledger, database: Database) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        with database.writing() as connection:
+            ann = update(membership).where(membership.c.subscriber_id == 1)
+            connection.execute(ann.values(state="unsubscribed", changed_at=NOON))
+            committing = thread.submit(ledger.commit, [], [claim(2), claim(1)])
+            assert not wait([committing], timeout=0.1).done
+        assert committing.result(10) == [True, False]
+    assert rows(database) == {1: K, 2: S, 3: Q, 4: Q}
+    assert column(database, 1, "reason") == "unsubscribed"
+
+
 @pytest.mark.parametrize("list_name", ["readers", None], ids=["this list", "all lists"])
 def test_who_left_is_not_claimed_and_skipped_with_the_reason(
     ledger: Ledger, database: Database, list_name: str | None
@@ -186,12 +226,13 @@ def test_whose_line_is_gone_is_skipped_with_the_reason(database: Database) -> No
     ledger.close()
 
 
-def test_the_claim_and_the_look_at_the_membership_are_one_statement() -> None:
-    statement = " ".join(ledger_room._CLAIM.split())
-    assert statement.startswith("UPDATE delivery SET state = 'sending'")
-    assert statement.count("UPDATE") == 1
+@pytest.mark.parametrize("claim", [sqlite_pen.CLAIM, postgres_pen.CLAIM], ids=["sqlite", "postgresql"])
+def test_the_claim_and_the_look_at_the_membership_are_one_statement(claim: str) -> None:
+    statement = " ".join(claim.split())
+    assert statement.count("UPDATE delivery SET state = 'sending'") == 1
     assert ";" not in statement
-    assert "AND state = 'queued' AND EXISTS" in statement
+    assert "state = 'queued' AND" in statement
+    assert "membership.state = 'active'" in statement
 
 
 def test_who_leaves_while_deferred_is_not_tried_again(ledger: Ledger, database: Database) -> None:
@@ -280,46 +321,56 @@ def test_only_refused_rows_are_put_back_and_their_words_go(ledger: Ledger, datab
 # --- the ledger's own health ----------------------------------------------------------------------
 
 
-def test_a_commit_waits_for_whoever_is_writing(ledger: Ledger, database: Database) -> None:
-    other = sqlite3.connect(database.path, isolation_level=None, check_same_thread=False)
-    other.execute("BEGIN IMMEDIATE")
+def test_a_commit_waits_for_whoever_changes_what_it_rests_on(ledger: Ledger, database: Database) -> None:
     with ThreadPoolExecutor(1) as thread:
-        committing = thread.submit(ledger.commit, [], [claim(1)])
-        assert not wait([committing], timeout=0.05).done
-        other.execute("ROLLBACK")
+        with database.writing() as connection:
+            connection.execute(update(membership).values(changed_at=NOON))
+            committing = thread.submit(ledger.commit, [], [claim(1)])
+            assert not wait([committing], timeout=0.05).done
         assert committing.result(10) == [True]
-    other.close()
 
 
-def test_on_a_full_disk_the_ledger_fails_and_nothing_is_half_recorded(
-    ledger: Ledger, database: Database, mailing: Mailing
-) -> None:
+def test_on_a_full_disk_the_ledger_fails_and_nothing_is_half_recorded(in_sqlite: Database) -> None:
+    enlist(in_sqlite, ANN, CLEO, DAN, EVE)
+    mailing = freeze_to(in_sqlite)
+    ledger = Ledger(in_sqlite, mailing)
     put_into(ledger, 1, S)
-    connection = ledger._connection
+    assert isinstance(ledger._pen, SqlitePen)
+    connection = ledger._pen.connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
     long = Outcome(delivery_id=1, state=T, reply=Reply(code=250, text="x" * 300_000))
     with pytest.raises(LedgerFailed, match="full") as caught:
         ledger.commit([long], [claim(2)])
     assert caught.value.exit_code == 74
-    assert str(database.path) in str(caught.value)
-    assert rows(database) == {1: S, 2: Q, 3: Q, 4: Q}
+    assert in_sqlite.place in str(caught.value)
+    assert rows(in_sqlite) == {1: S, 2: Q, 3: Q, 4: Q}
     connection.execute(f"PRAGMA max_page_count = {pages * 1000}")
     assert ledger.commit([long], [claim(2)]) == [True]
-    assert balance(database, mailing)
+    assert balance(in_sqlite, mailing)
+    ledger.close()
 
 
 def test_a_commit_that_fails_says_so_and_leaves_the_ledger_usable(ledger: Ledger, database: Database) -> None:
-    with sqlite3.connect(database.path) as other:
-        other.execute(
-            "CREATE TRIGGER broken BEFORE UPDATE ON delivery WHEN new.id = 2"
-            " BEGIN SELECT raise(FAIL, 'disk I/O error'); END"
-        )
-    other.close()
+    for statement in BREAKS_ROW_2[database.engine.dialect.name]:
+        change(database, statement)
     with pytest.raises(LedgerFailed, match="disk I/O error"):
         ledger.commit([], [claim(1), claim(2)])
     assert rows(database)[1] is Q
     assert ledger.commit([], [claim(1)]) == [True]
+
+
+BREAKS_ROW_2 = {
+    "sqlite": [
+        """CREATE TRIGGER broken BEFORE UPDATE ON delivery WHEN new.id = 2
+        BEGIN SELECT raise(FAIL, 'disk I/O error'); END"""
+    ],
+    "postgresql": [
+        """CREATE FUNCTION break() RETURNS trigger LANGUAGE plpgsql
+        AS $$ BEGIN RAISE EXCEPTION 'disk I/O error' USING ERRCODE = 'io_error'; END $$""",
+        "CREATE TRIGGER broken BEFORE UPDATE ON delivery FOR EACH ROW WHEN (new.id = 2) EXECUTE FUNCTION break()",
+    ],
+}
 
 
 # --- what the audit sees --------------------------------------------------------------------------
@@ -341,9 +392,7 @@ def test_the_audit_sees_what_contradicts_the_promise(
         put_into(ledger, row, state)
     assert audit(database, mailing).holds
     assert not broken_rows(database, mailing.id)
-    with sqlite3.connect(database.path) as connection:
-        connection.execute(damage)
-    connection.close()
+    change(database, damage)
     account = audit(database, mailing)
     assert not account.holds
     assert said in account.sentence()
@@ -351,48 +400,95 @@ def test_the_audit_sees_what_contradicts_the_promise(
 
 # --- at a hundred thousand rows -------------------------------------------------------------------
 
+MANY = """
+    INSERT INTO delivery (mailing_id, subscriber_id, copy, list_id, edition_id, state, attempts)
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+    SELECT 1, 1, i, 1, 1, CASE WHEN mod(i, 100) > 0 THEN 'sent' ELSE 'queued' END, 0 FROM n
+"""
+
 
 @pytest.fixture
 def crowd(database: Database, mailing: Mailing) -> Mailing:
-    with sqlite3.connect(database.path) as connection:
-        connection.execute("DELETE FROM delivery")
-        connection.execute(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)"
-            " INSERT INTO delivery (mailing_id, subscriber_id, copy, list_id, edition_id, state, attempts)"
-            " SELECT 1, i, 0, 1, 1, CASE WHEN i % 100 THEN 'sent' ELSE 'queued' END, 0 FROM n"
-        )
-    connection.close()
+    change(database, "DELETE FROM delivery")
+    change(database, MANY.replace("mod(i, 100)", "i % 100") if is_sqlite(database) else MANY)
+    if not is_sqlite(database):
+        change(database, "ANALYZE delivery")
     return mailing
 
 
-USES: dict[str, tuple[Callable[[Ledger], object], str]] = {
-    "queued": (lambda ledger: ledger.queued(after=50_000, limit=500), "INDEX delivery_queued"),
-    "unsettled": (lambda ledger: ledger.unsettled(), "INDEX delivery_sending"),
-    "next due": (lambda ledger: ledger.next_due(), "INDEX delivery_deferred"),
-    "requeue": (lambda ledger: ledger.requeue_deferred(NOON), "INDEX delivery_deferred"),
-    "doubt": (lambda ledger: ledger.doubt_unsettled("the run ended"), "INDEX delivery_sending"),
-    "claim": (lambda ledger: ledger.commit([], [claim(100)]), "SEARCH delivery USING INTEGER PRIMARY KEY"),
-    "put back": (lambda ledger: ledger.put_back([100]), "SEARCH delivery USING INTEGER PRIMARY KEY"),
+USES: dict[str, tuple[Callable[[Ledger, int], object], str, str]] = {
+    "queued": (lambda ledger, _: ledger.queued(after=50_000, limit=500), "INDEX delivery_queued", "delivery_queued"),
+    "unsettled": (lambda ledger, _: ledger.unsettled(), "INDEX delivery_sending", "delivery_sending"),
+    "next due": (lambda ledger, _: ledger.next_due(), "INDEX delivery_deferred", "delivery_deferred"),
+    "requeue": (lambda ledger, _: ledger.requeue_deferred(NOON), "INDEX delivery_deferred", "delivery_deferred"),
+    "doubt": (lambda ledger, _: ledger.doubt_unsettled("it ended"), "INDEX delivery_sending", "delivery_sending"),
+    "claim": (lambda ledger, row: ledger.commit([], [claim(row)]), "USING INTEGER PRIMARY KEY", "delivery_pkey"),
+    "put back": (lambda ledger, row: ledger.put_back([row]), "USING INTEGER PRIMARY KEY", "delivery_pkey"),
 }
 
 
 def test_no_statement_of_a_run_looks_at_every_row(crowd: Mailing, database: Database) -> None:
     ledger = Ledger(database, crowd)
-    seen: list[tuple[str, Sequence[object]]] = []
-    event.listen(database.engine, "before_cursor_execute", lambda *given: seen.append((given[2], given[3])))
-    ledger._connection.set_trace_callback(lambda statement: seen.append((statement, ())))
-    connection = sqlite3.connect(database.path)
-    for name, (act, used) in USES.items():
-        seen.clear()
-        act(ledger)
-        steps = [
-            step[3]
-            for statement, given in seen
-            if "delivery" in statement
-            for step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", given)
-        ]
+    row = ledger.queued(after=0, limit=1)[0].id
+    for name, (act, used_by_sqlite, used_by_postgresql) in USES.items():
+        steps_of, used = (
+            (steps_in_sqlite, used_by_sqlite) if is_sqlite(database) else (steps_in_postgresql, used_by_postgresql)
+        )
+        steps = steps_of(database, ledger, partial(act, ledger, row))
         assert any(used in step for step in steps), f"{name}: {steps}"
-        assert not [step for step in steps if step.startswith("SCAN") or "B-TREE" in step], f"{name}: {steps}"
-    ledger._connection.set_trace_callback(None)
-    connection.close()
+        every = ("SCAN", "B-TREE") if is_sqlite(database) else ("Seq Scan on delivery",)
+        assert not [step for step in steps if any(each in step for each in every)], f"{name}: {steps}"
     ledger.close()
+
+
+def steps_in_sqlite(database: Database, ledger: Ledger, act: Callable[[], object]) -> list[str]:
+    """How SQLite carries out what is done to deliveries."""
+    assert isinstance(ledger._pen, SqlitePen)
+    pen = ledger._pen
+    seen: list[tuple[str, Sequence[object]]] = []
+
+    def note(*given: Any) -> None:
+        seen.append((given[2], given[3]))
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    pen.connection.set_trace_callback(lambda statement: seen.append((statement, ())))
+    act()
+    pen.connection.set_trace_callback(None)
+    event.remove(database.engine, "before_cursor_execute", note)
+    connection = sqlite3.connect(file_of_database(database))
+    steps = [
+        str(step[3])
+        for statement, given in seen
+        if "delivery" in statement
+        for step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", given)
+    ]
+    connection.close()
+    return steps
+
+
+def steps_in_postgresql(database: Database, ledger: Ledger, act: Callable[[], object]) -> list[str]:
+    """The same of PostgreSQL, which tells of each session's statements what it really did."""
+    assert isinstance(ledger._pen, PostgresPen)
+    said: list[str] = []
+    told: set[int] = set()
+    asked = [
+        "LOAD 'auto_explain'", "SET auto_explain.log_min_duration = 0", "SET client_min_messages = log",
+        "SET auto_explain.log_level = 'log'",
+    ]  # fmt: skip
+    pen = ledger._pen.connection
+    for statement in asked:
+        pen.execute(statement.encode())
+    pen.add_notice_handler(lambda notice: said.append(notice.message_primary or ""))
+
+    def prepare(connection: Any, *_: object) -> None:
+        driver = connection.connection.driver_connection
+        if id(driver) not in told:
+            told.add(id(driver))
+            for statement in asked:
+                driver.execute(statement.encode())
+            driver.add_notice_handler(lambda notice: said.append(notice.message_primary or ""))
+
+    event.listen(database.engine, "before_cursor_execute", prepare)
+    act()
+    event.remove(database.engine, "before_cursor_execute", prepare)
+    return [line for each in said if "delivery" in each for line in each.splitlines()]

@@ -1,7 +1,5 @@
 """Whatever happens in whatever order, nobody is handed a second copy and the equation holds."""
 
-import shutil
-import tempfile
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -31,6 +29,8 @@ from tests.storage.books import (
     DAN,
     EVE,
     NOON,
+    SQLITE,
+    Copied,
     claim,
     enlist,
     freeze_to,
@@ -50,13 +50,12 @@ early_ends = st.sampled_from([State.REFUSED, State.DEFERRED, State.QUEUED])
 class OneMailing(RuleBasedStateMachine):
     """One mailing to four readers, and what its relay may have of it."""
 
-    template: Path
+    copied: Copied
 
     @initialize()
     def begin(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="ledger-"))
-        shutil.copy(self.template, self.folder / "dispatcher.db")
-        self.database: Database = open_at(self.folder)
+        self.copy = self.copied()
+        self.database: Database = open_at(*self.copy.__enter__())
         self.mailing: Mailing = freeze_to(self.database)
         self.ledger = Ledger(self.database, self.mailing)
         self.states = dict.fromkeys(READERS, State.QUEUED)
@@ -67,7 +66,7 @@ class OneMailing(RuleBasedStateMachine):
         if hasattr(self, "database"):
             self.ledger.close()
             self.database.close()
-            shutil.rmtree(self.folder)
+            self.copy.__exit__(None, None, None)
 
     def _claims(self, row: int, to: State) -> bool:
         """What a claim does; whether it holds."""
@@ -165,15 +164,15 @@ class OneMailing(RuleBasedStateMachine):
             assert all(line.reason for line in lines if line.state in {State.SKIPPED, State.IN_DOUBT})
 
 
-def test_a_mailing_keeps_its_promise_whatever_happens(tmp_path: Path) -> None:
-    with_readers = open_at(tmp_path)
+def test_a_mailing_keeps_its_promise_whatever_happens(tmp_path: Path, database_url: str, copied: Copied) -> None:
+    with_readers = open_at(tmp_path, database_url)
     enlist(with_readers, *READERS.values())
     with_readers.close()
-    OneMailing.template = tmp_path / "dispatcher.db"
+    OneMailing.copied = staticmethod(copied)
     run_state_machine_as_test(
         OneMailing,
         settings=settings(
-            max_examples=30,
+            max_examples=30 if database_url == SQLITE else 5,
             stateful_step_count=25,
             deadline=None,
             database=None,

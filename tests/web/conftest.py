@@ -5,12 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.storage.books import SQLITE
 from tests.web.house import House, build
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = build(tmp_path)
+def house_url() -> str:
+    """Where the site's database is; modules that change much ask for both kinds."""
+    return SQLITE
+
+
+@pytest.fixture
+def house(tmp_path: Path, house_url: str) -> Iterator[House]:
+    house = build(tmp_path, house_url)
     yield house
     house.database.close()
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlencode
 
+from sqlalchemy import text
 from starlette.types import ASGIApp
 
 from dispatcher.audience.people import add_person
 from dispatcher.recipes.site import read_mailbox
-from dispatcher.storage.database import Database, now, open_database
+from dispatcher.storage.database import Database, now
 from dispatcher.storage.dossiers import dossier
 from dispatcher.storage.readers import find_subscriber
 from dispatcher.storage.subscribers import find_list
@@ -30,7 +31,7 @@ from dispatcher.web.app import make_site
 from dispatcher.web.limits import Limits
 from dispatcher.web.site import IssueLine, Site
 from dispatcher.web.wording import read_wording
-from tests.storage.books import keys
+from tests.storage.books import SQLITE, keys, open_at
 from tests.web.visitor import FORM, Answer, ask
 
 ANN, BOB, WANG_FANG = "ann@example.org", "bob@example.org", "wangfang@example.org"
@@ -88,9 +89,8 @@ class House:
     def confirmation(self, address: str) -> str:
         """The newest link that asks the owner of an address."""
         with self.database.reading() as connection:
-            row = connection.exec_driver_sql(
-                "SELECT id, ref FROM signup WHERE email = ? ORDER BY id DESC", (address,)
-            ).first()
+            query = text("SELECT id, ref FROM signup WHERE email = :address ORDER BY id DESC")
+            row = connection.execute(query, {"address": address}).first()
         assert row is not None
         token = ConfirmToken(signup_id=row.id, ref=row.ref, expires_at=now() + timedelta(days=1))
         return f"/confirm/{sign_confirm(self.site.keyring, token)}"
@@ -112,8 +112,8 @@ class House:
         return [dossier(self.database, address) for address in (ANN, BOB, WANG_FANG)]
 
 
-def build(folder: Path, **changes: object) -> House:
-    database = open_database("sqlite:///dispatcher.db", folder)
+def build(folder: Path, url: str = SQLITE, **changes: object) -> House:
+    database = open_at(folder, url)
     for address, name, language, lists in (
         (ANN, "Ann", "en", ["readers"]),
         (BOB, "Bob", None, ["readers", "events"]),

@@ -70,7 +70,8 @@ def test_without_a_token_nothing_is_done(house: House, token: str | None) -> Non
 
 def test_a_token_is_kept_as_a_hash_and_ends_at_once_when_it_is_revoked(house: House) -> None:
     token = token_for(house, Right.SHOW)
-    assert token.encode() not in house.database.path.read_bytes()
+    with house.database.reading() as connection:
+        assert token not in str(connection.exec_driver_sql("SELECT * FROM api_token").all())
     assert call(house, PATHS["show"], token, {"email": ANN}).status == 200
     assert api_tokens(house.database)[0].used_at is not None
     assert revoke_token(house.database, "shop")
@@ -93,6 +94,8 @@ def test_a_token_is_kept_as_a_hash_and_ends_at_once_when_it_is_revoked(house: Ho
         (b'{"email": "ann@example.org", "list": "staff"}', 422),
         (b'{"email": "dan@example.net", "language": "<b>"}', 422),
         (b'{"email": "dan@example.net", "name": "a\\u0000b"}', 422),
+        (b'{"email": "dan@example.net", "list": "\\ud800"}', 422),
+        (b'{"email": "dan@example.net", "\\ud800": "x"}', 422),
         (b'{"email": "' + b"x" * 9000 + b'"}', 413),
     ],
 )
@@ -101,6 +104,15 @@ def test_what_cannot_be_understood_is_said_as_json(house: House, body: bytes, st
     assert answer.status == status
     assert set(json.loads(answer.body)) == {"error"}
     assert house.mails() == []
+
+
+def test_a_program_too_is_asked_to_try_again_when_the_ledger_fails(house: House) -> None:
+    token = token_for(house, Right.SHOW)
+    with house.database.writing() as connection:
+        connection.exec_driver_sql("ALTER TABLE membership RENAME TO lost")
+    answer = call(house, PATHS["show"], token, {"email": ANN})
+    assert (answer.status, answer.headers["retry-after"]) == (503, "60")
+    assert set(json.loads(answer.body)) == {"error"}
 
 
 def test_a_session_of_guessing_is_cut_short(house: House) -> None:

@@ -18,6 +18,12 @@ from tests.web.house import ANN, BOB, House, build
 DAN = "dan@example.net"
 
 
+@pytest.fixture
+def house_url(database_url: str) -> str:
+    """On both kinds of database."""
+    return database_url
+
+
 def test_who_asks_is_on_no_list_before_he_confirms(house: House) -> None:
     answer = house.fill_in("/subscribe", email=DAN)
     assert "Please look into your mailbox" in answer.text

@@ -6,11 +6,10 @@ import re
 from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
-from string import ascii_lowercase, digits
 from typing import NoReturn
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -25,7 +24,6 @@ from dispatcher.web.masking import masked
 from dispatcher.web.wording import read_wording
 from tests.storage.books import keys
 from tests.web.house import ANN, BOB, PNG, WANG_FANG, House, build
-from tests.web.test_any_request import EXAMPLES
 from tests.web.visitor import FORM, ask
 
 ONE_CLICK = b"List-Unsubscribe=One-Click"
@@ -204,37 +202,6 @@ def test_no_rubbish_brings_the_site_down_or_anybody_off_the_list(fortress: House
 
 def missing(house: House) -> bytes:
     return house.ask("GET", "/no/such/page").body
-
-
-@settings(deadline=None, max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    changes=st.lists(
-        st.tuples(
-            st.sampled_from(["replace", "insert", "delete", "upper", "swap"]),
-            st.integers(0, 46),
-            st.sampled_from(ascii_lowercase + digits + "=-._~%"),
-        ),
-        min_size=1,
-        max_size=3,
-    )
-)
-def test_a_token_altered_in_any_place_is_the_same_404_as_any_unknown_page(
-    fortress: House, changes: list[tuple[str, int, str]]
-) -> None:
-    altered = token = fortress.token(ANN)
-    for kind, at, letter in changes:
-        altered = {
-            "replace": altered[:at] + letter + altered[at + 1 :],
-            "insert": altered[:at] + letter + altered[at:],
-            "delete": altered[:at] + altered[at + 1 :],
-            "upper": altered[:at] + altered[at:].upper(),
-            "swap": altered[:at] + altered[at + 1 : at + 2] + altered[at : at + 1] + altered[at + 2 :],
-        }[kind]
-    if altered == token:
-        return
-    for answer in (fortress.ask("GET", f"/u/{altered}"), fortress.post(f"/u/{altered}", ONE_CLICK)):
-        assert answer.status == 404
-        assert answer.body == missing(fortress)
 
 
 @settings(deadline=None, max_examples=200)

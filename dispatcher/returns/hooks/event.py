@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from dispatcher.returns import verdicts
+from dispatcher.returns.mail import whole_text
 from dispatcher.returns.returned import Class, Recipient, Returned
 
 MOST_BYTES = 256 * 1024
@@ -54,7 +55,8 @@ def text_at(value: Any, *path: str) -> str:
     """The text or number at a path of keys, empty where there is none."""
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
-    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    is_told = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return whole_text(str(value)) if is_told else ""
 
 
 def told(

@@ -22,7 +22,7 @@ _MOST_EVENTS = 2000
 
 
 def read(request: HookRequest, key: str) -> list[Event]:
-    found = re.fullmatch(r"t=(\d{1,12}),v1=([0-9a-f]{64})", request.headers.get("dispatcher-signature", ""))
+    found = re.fullmatch(r"t=([0-9]{1,10}),v1=([0-9a-f]{64})", request.headers.get("dispatcher-signature", ""))
     if found is None:
         raise NotGenuine
     wanted = hmac.digest(key.encode(), found[1].encode() + b"." + request.body, "sha256").hex()

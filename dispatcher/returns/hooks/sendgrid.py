@@ -24,7 +24,7 @@ def read(request: HookRequest, key: str) -> list[Event]:
     signature = request.headers.get("x-twilio-email-event-webhook-signature", "")
     if not is_signed_by_key(key, signature, timestamp.encode() + request.body) or not timestamp.isdecimal():
         raise NotGenuine
-    if abs(request.at - datetime.fromtimestamp(int(timestamp[:12]), UTC)) > _LASTS:
+    if abs(request.at - datetime.fromtimestamp(int(timestamp[:10]), UTC)) > _LASTS:
         raise NotGenuine
     posted = read_json(request.body)
     events = []

@@ -1,0 +1,147 @@
+"""Writes the ledger in PostgreSQL: a statement for all rows of a commit, which locks them in one order.
+
+A claim locks the membership it rests on until it is durable: who leaves meanwhile waits that long for his answer.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg
+from psycopg.errors import DeadlockDetected, SerializationFailure
+from sqlalchemy import Engine
+
+from dispatcher.models import Outcome, State
+from dispatcher.storage.pen import Claim, NotBeingSentError, recorded
+
+_TRIES = 5  # at a transaction that the server gave up so that another could go on
+
+# Memberships are locked before deliveries, both in the order of ids, so that no two writers wait for each other.
+CLAIM = """
+    WITH wanted AS (SELECT * FROM unnest(%s::bigint[], %s::text[]) AS wanted (id, at)),
+    stays AS MATERIALIZED (
+        SELECT wanted.id, wanted.at FROM wanted JOIN delivery ON delivery.id = wanted.id
+        JOIN membership ON membership.list_id = delivery.list_id
+            AND membership.subscriber_id = delivery.subscriber_id
+        WHERE delivery.state = 'queued' AND membership.state = 'active'
+        ORDER BY wanted.id FOR SHARE OF membership),
+    free AS MATERIALIZED (
+        SELECT delivery.id, stays.at FROM stays JOIN delivery ON delivery.id = stays.id
+        WHERE delivery.state = 'queued' ORDER BY delivery.id FOR UPDATE OF delivery)
+    UPDATE delivery SET state = 'sending', attempts = attempts + 1, due_at = NULL,
+        first_attempt_at = coalesce(first_attempt_at, free.at)
+    FROM free WHERE delivery.id = free.id RETURNING delivery.id
+"""
+_SKIP_WHO_LEFT = """
+    UPDATE delivery SET state = 'skipped', settled_at = %s, reason = coalesce((
+        SELECT CASE membership.state WHEN 'removed' THEN 'no longer on the list' ELSE membership.state END
+        FROM membership WHERE membership.list_id = delivery.list_id
+        AND membership.subscriber_id = delivery.subscriber_id AND membership.state <> 'active'),
+        'no longer on the list')
+    WHERE id = ANY(%s) AND state = 'queued' AND NOT EXISTS (
+        SELECT 1 FROM membership WHERE membership.list_id = delivery.list_id
+        AND membership.subscriber_id = delivery.subscriber_id AND membership.state = 'active')
+"""
+_RECORD = """
+    WITH ended AS MATERIALIZED (
+        SELECT told.* FROM unnest(%s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+            %s::bigint[]) AS told (state, code, reply, reason, due_at, settled_at, relay, id)
+        JOIN delivery ON delivery.id = told.id
+        WHERE delivery.state = 'sending' ORDER BY delivery.id FOR UPDATE OF delivery)
+    UPDATE delivery SET state = ended.state, code = ended.code, reply = ended.reply, reason = ended.reason,
+        due_at = ended.due_at, settled_at = ended.settled_at, relay = ended.relay
+    FROM ended WHERE delivery.id = ended.id RETURNING delivery.id
+"""
+_SKIP = """
+    UPDATE delivery SET state = 'skipped', reason = told.reason, settled_at = %s
+    FROM unnest(%s::bigint[], %s::text[]) AS told (id, reason) WHERE delivery.id = told.id AND state = 'queued'
+"""
+_PUT_BACK = """
+    UPDATE delivery SET state = 'queued', code = NULL, reply = NULL, reason = NULL, settled_at = NULL
+    WHERE id IN (SELECT id FROM delivery WHERE id = ANY(%s) AND state = 'refused' ORDER BY id FOR UPDATE)
+"""
+_HAND_OVER = "UPDATE mailing SET handed_over_at = coalesce(handed_over_at, %s) WHERE id = %s"
+_BEGIN_RUN = "UPDATE mailing SET run = %s WHERE id = %s"
+_REQUEUE = """
+    UPDATE delivery SET state = 'queued', due_at = NULL
+    WHERE id IN (SELECT id FROM delivery WHERE mailing_id = %s AND state = 'deferred' AND due_at <= %s
+        ORDER BY id FOR UPDATE)
+"""
+_DOUBT = """
+    UPDATE delivery SET state = 'in_doubt', reason = %s, settled_at = %s
+    WHERE id IN (SELECT id FROM delivery WHERE mailing_id = %s AND state = 'sending' ORDER BY id FOR UPDATE)
+"""
+
+
+class PostgresPen:
+    """See pen.Pen."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._pooled = engine.raw_connection()
+        self.connection: psycopg.Connection[tuple[Any, ...]] = self._pooled.driver_connection  # type: ignore[assignment]
+        self._pooled.detach()  # the pool has no part in it: it may break, and is closed then as always
+        self.connection.autocommit = True
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def commit(self, outcomes: Sequence[Outcome], claims: Sequence[Claim], at: str) -> list[bool]:
+        for _ in range(_TRIES - 1):
+            try:
+                return self._commit(outcomes, claims, at)
+            except (DeadlockDetected, SerializationFailure):
+                continue
+        return self._commit(outcomes, claims, at)
+
+    def hand_over(self, mailing_id: int, at: str) -> None:
+        self.connection.execute(_HAND_OVER, (at, mailing_id))
+
+    def begin_run(self, mailing_id: int, number: int) -> None:
+        self.connection.execute(_BEGIN_RUN, (number, mailing_id))
+
+    def put_back(self, delivery_ids: Iterable[int]) -> None:
+        self.connection.execute(_PUT_BACK, (list(delivery_ids),))
+
+    def requeue(self, mailing_id: int, until: str) -> int:
+        return self.connection.execute(_REQUEUE, (mailing_id, until)).rowcount
+
+    def doubt(self, mailing_id: int, reason: str, at: str) -> int:
+        return self.connection.execute(_DOUBT, (reason, at, mailing_id)).rowcount
+
+    def _commit(self, outcomes: Sequence[Outcome], claims: Sequence[Claim], at: str) -> list[bool]:
+        """Two round trips where all is well: the statements, which the answer decides about, and the commit."""
+        skipped = [each for each in outcomes if each.state is State.SKIPPED]
+        ended = [each for each in outcomes if each.state is not State.SKIPPED]
+        connection = self.connection
+        try:
+            with connection.pipeline():
+                connection.execute("BEGIN")
+                if skipped:
+                    ids, reasons = [each.delivery_id for each in skipped], [each.reason for each in skipped]
+                    connection.execute(_SKIP, (at, ids, reasons))
+                recording = connection.execute(_RECORD, _columns(ended, at)) if ended else None
+                ids, times = [each.delivery_id for each in claims], [each.at_text for each in claims]
+                claiming = connection.execute(CLAIM, (ids, times)) if claims else None
+            if recording is not None:
+                _require_all(ended, recording)
+            taken = {number for (number,) in claiming} if claiming is not None else set()
+            if early := [each.ended for each in claims if each.ended is not None and each.delivery_id in taken]:
+                _require_all(early, connection.execute(_RECORD, _columns(early, at)))
+            if left := [number for number in ids if number not in taken]:
+                connection.execute(_SKIP_WHO_LEFT, (at, left))
+            connection.execute("COMMIT")
+        except BaseException:
+            if not connection.closed:
+                connection.rollback()
+            raise
+        return [each.delivery_id in taken for each in claims]
+
+
+def _columns(outcomes: Sequence[Outcome], at: str) -> tuple[list[object], ...]:
+    return tuple(map(list, zip(*(recorded(each, at) for each in outcomes), strict=True)))
+
+
+def _require_all(outcomes: Sequence[Outcome], recording: psycopg.Cursor[tuple[Any, ...]]) -> None:
+    written = {number for (number,) in recording}
+    for each in outcomes:
+        if each.delivery_id not in written:
+            raise NotBeingSentError(each.delivery_id)

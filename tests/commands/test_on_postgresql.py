@@ -1,0 +1,78 @@
+"""The commands with a database in PostgreSQL: the same promise, and one line when the server is not there."""
+
+from tests.newsletter import ANN, BOB, CAST, CLEO, Newsletter
+from tests.relay import Relay
+from tests.servers.postgresql import PostgreSQL
+
+
+def test_everybody_gets_one_copy_and_nobody_a_second(on_postgresql: Newsletter, relay: Relay) -> None:
+    on_postgresql.bob_leaves()
+    assert "nobody is mailed again" not in on_postgresql.send()
+    assert "nobody is mailed again" in on_postgresql.send()
+    assert relay.copies == dict.fromkeys(set(CAST) - {BOB}, 1)
+    assert on_postgresql.states()[ANN] == "sent"
+    assert "the equation holds" in on_postgresql.expect(0, "dispatcher", "audit", "29")
+
+
+def test_without_a_secret_no_machine_makes_a_key_of_its_own(on_postgresql: Newsletter) -> None:
+    del on_postgresql.env["DISPATCHER_SECRET"]
+    assert "DISPATCHER_SECRET is not set" in on_postgresql.send(code=78)
+    assert not (on_postgresql.folder / "dispatcher.key").exists()
+
+
+def test_a_second_start_is_told_who_sends(on_postgresql: Newsletter, relay: Relay) -> None:
+    go_on = relay.hold("dot", to=ANN)
+    first = on_postgresql.start("send-issue", "29", "--yes", "--patience", "0")
+    relay.wait_for(lambda relay: relay.commands["DATA"] > 0)
+    assert f"pid {first.pid} on " in on_postgresql.send(code=75)
+    go_on()
+    assert first.wait(60) == 0
+
+
+def test_a_server_that_goes_away_stops_the_run_and_costs_nobody_his_copy(
+    on_postgresql: Newsletter, relay: Relay, postgresql: PostgreSQL
+) -> None:
+    go_on = relay.hold("dot", to=ANN)
+    run = on_postgresql.start("send-issue", "29", "--yes", "--patience", "0")
+    url = on_postgresql.env["DISPATCHER_DATABASE"]
+    claimed = "SELECT 1 FROM delivery WHERE state = 'sending'"
+    relay.wait_for(
+        lambda relay: relay.commands["DATA"] > 0 and bool(postgresql.execute(claimed, database=url.rpartition("/")[2]))
+    )
+    postgresql.end_sessions(url)
+    go_on()
+    assert run.wait(60) == 74
+    said = on_postgresql.said("send-issue")
+    assert "Traceback" not in said
+    assert "nobody is lost: mend it and run again" in said
+    assert relay.copies.total() == 1, said
+    on_postgresql.send()
+    assert relay.copies == dict.fromkeys(CAST, 1)
+
+
+def test_a_run_that_was_killed_leaves_one_doubt_and_the_lock_free(on_postgresql: Newsletter, relay: Relay) -> None:
+    relay.hold("dot", to=ANN)
+    run = on_postgresql.start("send-issue", "29", "--yes", "--patience", "0")
+    relay.wait_for(lambda _: "sending" in on_postgresql.states().values() if relay.commands["DATA"] else False)
+    run.kill()
+    run.wait(10)
+    relay.forget_rules()
+    assert ANN in on_postgresql.send(code=76)
+    assert {address: state for address, state in on_postgresql.states().items() if state != "sent"} == {ANN: "in_doubt"}
+    assert max(relay.copies.values()) == 1
+
+
+def test_a_newsletter_begun_on_sqlite_is_finished_on_postgresql(
+    live: Newsletter, relay: Relay, postgresql: PostgreSQL
+) -> None:
+    relay.reply("rcpt", "452 4.2.2 mailbox full", to=CLEO, times=1)
+    live.env["DISPATCHER_SECRET"] = "s" * 40
+    live.send(code=75)
+    with postgresql.database() as url:
+        said = live.expect(0, "dispatcher", "database", "copy", "sqlite:///dispatcher.db", url)
+        assert "rows are there, each as it was" in said
+        assert "the newsletter moved to postgresql://" in live.send(code=78)
+        live.keep_in(url)
+        live.send()
+        assert relay.copies == dict.fromkeys(CAST, 1)
+        assert set(live.states().values()) == {"sent"}
