@@ -77,7 +77,7 @@ def _over_time(settled: Sequence[Settled], timezone: str) -> Plot:
     form = "%H:%M" if last - first > timedelta(minutes=10) else "%H:%M:%S"
     labels = [moment.strftime(form) for moment in local]
     picked = {round(part * (steps - 1) / 3) for part in range(4)}
-    plot = chart("Line", show_dots=False, fill=True)
+    plot = chart("Line", show_dots=False, fill=True, range=(0, max(sum(sent), sum(failed))), max_scale=6)
     plot.x_labels = [label if at in picked else "" for at, label in enumerate(labels)]
     plot.add("sent in all", list(accumulate(sent)))
     if any(failed):

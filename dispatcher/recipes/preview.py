@@ -13,8 +13,6 @@ from dispatcher.desk.preview import Changes, Views, make_preview
 from dispatcher.errors import NotFound, SettingsWrong
 from dispatcher.recipes.stage import Stage
 
-_MOST_READERS = 500  # offered by name; any other address may be typed
-_LANGUAGES_OF = "issue*.md"
 _DEEP = ("issues", "templates")
 
 

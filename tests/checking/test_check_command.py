@@ -1,6 +1,11 @@
 """`dispatcher check`: its list for people and machines, what an editor lets pass, and its explanations."""
 
 import json
+import os
+import shutil
+import socket
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +16,7 @@ from dispatcher.cli.send_issue import app as send_issue
 from dispatcher.content.checking.register import checks
 from dispatcher.errors import InputWrong
 from tests.checking.desk import Desk, told
+from tests.servers.cell import absent
 
 PYPROJECT = """\
 [tool.dispatcher]
@@ -139,3 +145,41 @@ def test_the_spam_filter_of_this_machine_is_asked_and_its_rules_are_told(desk: D
     assert result.exit_code == 0
     assert "issues/2/issue.md: NL035 note: SpamAssassin gives the message 1000" in result.output
     assert "GTUBE" in result.output
+
+
+RSPAMD = """\
+options {{ pidfile = "{folder}/pid"; control_socket = "{folder}/control"; filters = "regexp"; }}
+logging {{ type = "file"; filename = "{folder}/log"; level = "error"; }}
+metric {{ name = "default"; actions {{ reject = 15; "add header" = 2; }} }}
+regexp {{ TWO_WALLS {{ re = "/two walls/i{{mime}}"; score = 5.0; }} }}
+worker {{ type = "controller"; bind_socket = "127.0.0.1:11334"; count = 1; secure_ip = "127.0.0.1"; }}
+"""
+
+
+@pytest.mark.skipif(os.environ.get("DISPATCHER_TESTS_LONG") != "1", reason="rspamd takes 15 CPU-seconds to begin")
+def test_rspamd_is_asked_where_there_is_no_spamassassin(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, client = (shutil.which(name) or absent("rspamd") for name in ("rspamd", "rspamc"))
+    (tmp_path / "rspamd.conf").write_text(RSPAMD.format(folder=tmp_path))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/rspamc").symlink_to(client)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with subprocess.Popen([program, "--insecure", "-f", "-c", str(tmp_path / "rspamd.conf")]) as running:
+        try:
+            until = time.monotonic() + 120
+            while not answers(11334):
+                assert time.monotonic() < until
+                time.sleep(0.2)
+            result = run(desk, "2", "--spam")
+        finally:
+            running.terminate()
+    assert "NL035 note: rspamd gives the message 5 of 15 points and takes it for spam: TWO_WALLS" in result.output
+
+
+def answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True

@@ -7,6 +7,7 @@ const tabs = [...document.querySelectorAll("[role=tab]")];
 let view = "desktop";
 let facts = null;
 let drawing = 0;
+let opening = null;
 
 const query = extra => new URLSearchParams({language: byId("language").value, reader: byId("reader").value, ...extra});
 
@@ -33,7 +34,8 @@ async function draw() {
 // The first picture makes the frame. A later one takes the place of the page in it: at once, for its pictures are
 // known, and at the same place of the page.
 async function putIntoFrame(html) {
-  const frame = byId("frames").querySelector("iframe") ?? await openFrame();
+  opening ??= openFrame();
+  const frame = await opening;
   const place = frame.contentWindow.scrollY;
   const page = new DOMParser().parseFromString(html, "text/html");
   frame.contentDocument.documentElement.replaceWith(page.documentElement);
@@ -67,7 +69,7 @@ function tell() {
   const chosen = byId("which").value;
   const names = [...Object.keys(facts.sources), "HTML", "headers"];
   fill(byId("which"), names, names.includes(chosen) ? chosen : names[0]);
-  showSource();
+  if (view === "source") showSource();
 }
 
 function fill(select, values, chosen) {
