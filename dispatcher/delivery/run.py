@@ -38,23 +38,28 @@ def run(
             deliver(ledger, relays, build, terms, sign=sign, recorder=recorder, progress=progress, say=say, stop=stop)
         )
 
-        def interrupted() -> None:
-            on_interrupt()
+        def end() -> None:
             if stop.is_set():
                 sending.cancel()
             else:
                 stop.set()
                 say("stopping: open conversations are finished first; once more abandons them")
 
+        def interrupted(*_: object) -> None:
+            on_interrupt()
+            loop.call_soon_threadsafe(end)
+
         watching = asyncio.create_task(_watch(why_stopped, stop, say))
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, interrupted)
+        # Not the loop's own way to hear of signals: what comes while a loop ends is lost there, and a worker goes on.
+        earlier = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             await sending
         except asyncio.CancelledError:
             recover(ledger, relays[0], recorder)
         finally:
             watching.cancel()
+            for number, action in earlier.items():
+                signal.signal(number, action)
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(main())
