@@ -8,7 +8,7 @@ from dispatcher.delivery.relay import read_relay
 from dispatcher.delivery.run import run
 from dispatcher.delivery.terms import Terms
 from dispatcher.models import Outcome, State
-from tests.delivery.test_engine import Office, build
+from tests.delivery.office import Office, build
 from tests.delivery.test_quota import office as sixty_readers
 
 __all__ = ["sixty_readers"]
