@@ -93,7 +93,8 @@ def ses(copy: Copy, *, version: str = "1", topic: str = TOPIC, certificate: str 
 
 
 def _signed_by_sns(posted: dict[str, str], version: str, certificate: str) -> bytes:
-    posted |= {"Timestamp": "2026-11-25T09:00:00.000Z", "SignatureVersion": version, "SigningCertURL": certificate}
+    posted = {"Timestamp": f"{now():%Y-%m-%dT%H:%M:%S.000Z}"} | posted
+    posted |= {"SignatureVersion": version, "SigningCertURL": certificate}
     names = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
     signed = "".join(f"{name}\n{posted[name]}\n" for name in names if name in posted)
     key = load_pem_private_key(_SNS.private_key_pem.bytes(), None)
@@ -183,6 +184,14 @@ def test_a_provider_that_is_not_set_up_is_not_there(house: House) -> None:
 def test_sns_is_believed_for_our_topic_and_by_amazons_certificate_only(house: House, changes: dict[str, str]) -> None:
     assert post(house, ses(house.send()[DAN], **changes)) == 403
     assert house.kept_away() == {}
+
+
+@pytest.mark.parametrize("timestamp", ["2020-11-25T09:00:00.000Z", "2026-11-25T09:00:00", "", "x"])
+def test_sns_is_not_believed_about_times_long_gone(house: House, timestamp: str) -> None:
+    message = json.dumps({"notificationType": "Bounce"})
+    posted = {"Type": "Notification", "MessageId": "one", "TopicArn": TOPIC, "Message": message}
+    assert post(house, ("ses", {}, _signed_by_sns({**posted, "Timestamp": timestamp}, "2", CERTIFICATE))) == 403
+    assert post(house, ("ses", {}, _signed_by_sns(posted, "2", CERTIFICATE))) == 200
 
 
 def test_sns_signs_in_the_newer_way_too(house: House) -> None:

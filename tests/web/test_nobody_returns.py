@@ -78,6 +78,8 @@ class House(RuleBasedStateMachine):
         import_file(self.database, self.keyring, self.folder, path, list_name)
         if cause := {"disabled": Cause.LEFT, "blocklisted": Cause.OPERATOR}.get(status):
             self._bar(email, cause)
+        if status == "disabled" and (person := self._known(email)) is not None:  # he has left his lists for good
+            self.out |= {(email, each.list_name) for each in person.memberships if each.state == "unsubscribed"}
 
     @rule(list_name=st.none() | list_names)
     def the_last_import_is_undone(self, list_name: str | None) -> None:

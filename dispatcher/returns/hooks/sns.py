@@ -1,6 +1,7 @@
 """Amazon SES through SNS: an RSA signature by Amazon's certificate ("Verifying the signatures of SNS messages")."""
 
 import re
+from datetime import datetime, timedelta
 from typing import Any
 
 from dispatcher.returns.amazon import read_notification
@@ -8,6 +9,7 @@ from dispatcher.returns.hooks.event import Event, HookRequest, NotGenuine, NotUn
 from dispatcher.returns.hooks.signatures import is_signed_by_certificate
 
 _OURS = re.compile(r"https://sns\.[a-z0-9-]{1,40}\.amazonaws\.com(?:\.cn)?/[\w./?=&%:+~-]{1,2000}")
+_LASTS = timedelta(hours=25)  # it tries for an hour; a queue of what could not be delivered may add a day
 _SIGNED = {
     "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
     "SubscriptionConfirmation": ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
@@ -42,6 +44,15 @@ def _verify(request: HookRequest, posted: dict[str, Any]) -> None:
     is_sha256 = text_at(posted, "SignatureVersion") == "2"
     if not is_signed_by_certificate(certificate, text_at(posted, "Signature"), signed.encode(), is_sha256=is_sha256):
         raise NotGenuine
+    if not _is_fresh(text_at(posted, "Timestamp"), request.at):
+        raise NotGenuine
+
+
+def _is_fresh(timestamp: str, now: datetime) -> bool:
+    try:
+        return abs(now - datetime.fromisoformat(timestamp)) <= _LASTS
+    except (ValueError, TypeError):  # no time, or one without a zone
+        return False
 
 
 def _fetched(request: HookRequest, url: str) -> bytes:
