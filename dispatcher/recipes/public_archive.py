@@ -9,14 +9,14 @@ from pathlib import Path
 from dispatcher.config import Settings
 from dispatcher.content.message.build import make_skeleton, neutral_subject
 from dispatcher.content.source.front_matter import Head
-from dispatcher.content.source.issue import find_issue, read_heads
+from dispatcher.content.source.issue import issue_folders, issue_number, read_heads
 from dispatcher.desk.archive_site import Entry, Shelf, issue_page
 from dispatcher.errors import InputWrong, NotFound
 from dispatcher.models import Edition, Kind
 from dispatcher.recipes.archive import first_moment, neutral_html
 from dispatcher.recipes.editions import compose_editions, load_named, thaw_editions
 from dispatcher.recipes.newsletter import Newsletter, base_url, letterhead
-from dispatcher.storage.reports import MailingSummary, summaries
+from dispatcher.storage.mailings import Mailing, find_mailing, gone_out
 
 _ISSUES_KEPT, _PAGES_KEPT = 1000, 64
 _State = tuple[tuple[str, int, int], ...]  # the files of an issue: name, time and size
@@ -42,9 +42,9 @@ def open_archive(newsletter: Newsletter) -> PublicArchive:
     )
 
     @lru_cache(maxsize=_ISSUES_KEPT)
-    def entries_of(mailing_id: int, number: int, sent_at: datetime, _state: _State) -> Mapping[str, Entry]:
+    def entries_of(mailing_id: int, sent_at: datetime, folder: Path | None, _state: _State) -> Mapping[str, Entry]:
         editions, _ = thaw_editions(newsletter.database, mailing_id)
-        heads = _heads(settings, number)
+        heads = read_heads(folder, settings.folder, settings.language) if folder else {}
         languages = tuple(editions.by_language)
         return {
             language: _entry(edition, languages, sent_at, heads.get(language, Head(body="", body_line=1)))
@@ -58,26 +58,24 @@ def open_archive(newsletter: Newsletter) -> PublicArchive:
         pictures = f"{base_url(settings)}/pictures"
         return issue_page(entry, neutral_html(edition, pictures=pictures, hosted=pictures), shelf)
 
-    def known(mailing: MailingSummary) -> tuple[Mapping[str, Entry], _State]:
-        state = _state_of(settings, mailing.issue)
-        return entries_of(mailing.id, mailing.issue, mailing.handed_over_at or mailing.frozen_at, state), state
+    def known(mailing: Mailing, folder: Path | None) -> tuple[Mapping[str, Entry], _State]:
+        state = _state_of(folder)
+        return entries_of(mailing.id, mailing.handed_over_at or mailing.frozen_at, folder, state), state
 
     def entries() -> Sequence[Entry]:
-        return [entry for mailing in _gone_out(newsletter) for entry in known(mailing)[0].values()]
+        folders = _folders(settings)
+        mailings = gone_out(newsletter.database)
+        return [entry for each in mailings for entry in known(each, folders.get(each.issue))[0].values()]
 
     def page(number: int, language: str) -> str | None:
-        for mailing in _gone_out(newsletter):
-            if mailing.issue == number:
-                drawn, state = known(mailing)
-                return page_of(mailing.id, drawn[language], state) if language in drawn else None
-        return None
+        mailing = find_mailing(newsletter.database, number, Kind.LIVE)
+        if mailing is None or mailing.handed_over_at is None:
+            return None
+        folders = _folders(settings)
+        drawn, state = known(mailing, folders.get(number))
+        return page_of(mailing.id, drawn[language], state) if language in drawn else None
 
     return PublicArchive(shelf=shelf, entries=entries, page=page)
-
-
-def _gone_out(newsletter: Newsletter) -> list[MailingSummary]:
-    live = [each for each in summaries(newsletter.database) if each.kind is Kind.LIVE and each.handed_over_at]
-    return sorted(live, key=lambda each: each.issue, reverse=True)
 
 
 def _entry(edition: Edition, languages: tuple[str, ...], sent_at: datetime, head: Head) -> Entry:
@@ -106,16 +104,13 @@ def _corrected(settings: Settings, entry: Entry) -> Edition | None:
         return None
 
 
-def _heads(settings: Settings, number: int) -> Mapping[str, Head]:
-    try:
-        return read_heads(find_issue(settings.folder, f"{number}"), settings.folder, settings.language)
-    except (InputWrong, NotFound):
-        return {}
+def _folders(settings: Settings) -> Mapping[int, Path]:
+    return {issue_number(folder): folder for folder in issue_folders(settings.folder)}
 
 
-def _state_of(settings: Settings, number: int) -> _State:
+def _state_of(folder: Path | None) -> _State:
     try:
-        files: Sequence[Path] = sorted(find_issue(settings.folder, f"{number}").glob("issue*.md"))
+        files = sorted(folder.glob("issue*.md")) if folder else []
         return tuple((each.name, each.stat().st_mtime_ns, each.stat().st_size) for each in files)
-    except (InputWrong, NotFound, OSError):
+    except OSError:
         return ()

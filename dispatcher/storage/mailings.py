@@ -82,6 +82,17 @@ def find_mailing(database: Database, issue: int, kind: Kind) -> Mailing | None:
     return None if row is None else _mailing(row)
 
 
+def gone_out(database: Database) -> list[Mailing]:
+    """Every live mailing of which something has been handed over, that of the newest issue first."""
+    query = (
+        select(mailing)
+        .where(mailing.c.kind == Kind.LIVE, mailing.c.handed_over_at.is_not(None))
+        .order_by(mailing.c.issue.desc(), mailing.c.id.desc())
+    )
+    with database.reading() as connection:
+        return [_mailing(row) for row in connection.execute(query)]
+
+
 def reported_mailing(database: Database, issue: int) -> Mailing | None:
     """What `report` and `audit` speak of: the live mailing once it has rows, else the newest trial into a Maildir."""
     live = find_mailing(database, issue, Kind.LIVE)
