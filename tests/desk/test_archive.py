@@ -10,10 +10,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from dispatcher.config import Settings
+from dispatcher.config import Settings, load_settings
 from dispatcher.errors import InputWrong, NotFound
 from dispatcher.recipes.archive import archive
+from dispatcher.recipes.newsletter import open_newsletter
+from dispatcher.recipes.site import site_of
 from tests.checking.desk import GOOD, SETTINGS, Desk
+from tests.newsletter import Newsletter
 
 ATOM = {"": "http://www.w3.org/2005/Atom"}
 RECEIPT = {
@@ -66,6 +69,16 @@ def test_every_page_opens_from_the_front_page_and_axe_finds_nothing(desk: Desk, 
         "/index.html", "/issues/2/en/index.html", "/issues/2/zh/index.html",
     }  # fmt: skip
     assert failed == []
+
+
+def test_axe_finds_nothing_on_the_page_that_is_served_either(live: Newsletter, tab: Page) -> None:
+    live.send()
+    live.replace("issues/29/issue.md", "date:", "corrected: 2026-12-01\ncorrection: It was a samovar.\ndate:")
+    with open_newsletter(load_settings(live.folder, environment={})) as newsletter:
+        tab.set_content(site_of(newsletter).public_issue_page(29, "en") or "")
+    assert "It was a samovar." in tab.inner_text("body")
+    found = Axe().run(tab).response["violations"]
+    assert [each["id"] for each in found if each["impact"] in {"serious", "critical"}] == []
 
 
 def test_only_what_has_been_sent_is_shown_unless_asked(desk: Desk) -> None:
