@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from dispatcher.desk import screen
-from dispatcher.errors import DispatcherError, Unfinished
+from dispatcher.errors import DispatcherError, LedgerFailed, Unfinished
 from dispatcher.expressions import parse
 from dispatcher.recipes.newsletter import Newsletter
 from dispatcher.recipes.plan import Order
@@ -26,7 +26,16 @@ def work(newsletter: Newsletter, *, is_once: bool) -> None:
     try:
         while True:
             signal.signal(signal.SIGTERM, lambda *_: ended.set())  # a send has handlers of its own
-            for mailing, plan in due_mailings(newsletter.database, now()):
+            try:
+                due = due_mailings(newsletter.database, now())
+            except LedgerFailed as error:  # a server that is restarted comes back
+                if is_once:
+                    raise
+                screen.note(f"{error}; tried again in a minute")
+                if ended.wait(_PAUSE_AFTER_ERROR.total_seconds()):
+                    return
+                continue
+            for mailing, plan in due:
                 if not ended.is_set() and paused.get(mailing.id, now()) <= now():
                     _go_on(newsletter, mailing, plan, paused, ended)
             if is_once or ended.wait(_BETWEEN_LOOKS):
