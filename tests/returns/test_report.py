@@ -12,8 +12,8 @@ from dispatcher.storage.database import now
 from tests.returns.house import ANN, CLEO, DAN, EVE, FULL, SPAM, House, bounce, complaint
 
 
-def test_what_came_back_is_counted_by_domain_and_cause(tmp_path: Path) -> None:
-    house = House(tmp_path / "letter")
+def test_what_came_back_is_counted_by_domain_and_cause(tmp_path: Path, database_url: str) -> None:
+    house = House(tmp_path / "letter", database=database_url)
     copies, began = house.send(), now()
     house.receive(
         bounce(copies[DAN]), bounce(copies[CLEO], FULL), bounce(copies[ANN], SPAM), complaint(copies[EVE]),
