@@ -12,7 +12,7 @@ from dispatcher.content.letter import SmallMail, build_letter
 from dispatcher.delivery.dkim import make_field
 from dispatcher.delivery.line import Line, Parcel, line_to
 from dispatcher.delivery.verdicts import judge
-from dispatcher.errors import Fault, InputWrong
+from dispatcher.errors import DispatcherError, Fault, InputWrong
 from dispatcher.models import Reply, State
 from dispatcher.recipes.newsletter import (
     Newsletter,
@@ -86,6 +86,8 @@ async def keep_sending(newsletter: Newsletter, wording: Wording, woken: asyncio.
         try:
             await send_due(newsletter, wording)
             await asyncio.to_thread(_tidy, newsletter)
+        except DispatcherError as error:
+            _log.warning("small mails could not be sent: %s", error)
         except Exception:  # noqa: BLE001  the pages must go on, and so must the next attempt
             _log.exception("small mails could not be sent")
         with contextlib.suppress(TimeoutError):

@@ -1,13 +1,15 @@
 """`dispatcher worker`: scheduled issues at their hour, deferred readers when they are due, mail as it comes back."""
 
+import contextlib
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from queue import Empty, SimpleQueue
 
 from dispatcher.config import Settings
 from dispatcher.desk import screen
-from dispatcher.errors import DispatcherError, Unfinished
+from dispatcher.errors import DispatcherError, LedgerFailed, Unfinished
 from dispatcher.expressions import parse
 from dispatcher.recipes.inbox import Tally, inbox_of, read_inbox
 from dispatcher.recipes.newsletter import Newsletter
@@ -22,31 +24,72 @@ _PAUSE_AFTER_ERROR = timedelta(minutes=1)
 _BETWEEN_INBOXES = 60.0  # seconds
 
 
+class _End:
+    """Whether a signal asked us to end; told from its handler, where a threading.Event might wait for itself."""
+
+    def __init__(self) -> None:
+        self._told: SimpleQueue[None] = SimpleQueue()
+
+    def tell(self) -> None:
+        self._told.put(None)
+
+    @property
+    def is_told(self) -> bool:
+        return not self._told.empty()
+
+    def comes_within(self, seconds: float) -> bool:
+        try:
+            self._told.get(timeout=seconds)
+        except Empty:
+            return False
+        self.tell()  # to whoever asks next
+        return True
+
+
 def work(newsletter: Newsletter, *, is_once: bool) -> None:
     """Does what is due, until SIGTERM or Ctrl-C; with `is_once`, only what is due now."""
-    ended = threading.Event()
-    paused: dict[int, datetime] = {}  # mailings that failed, until when
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    reader = None
-    if newsletter.settings.inbox is not None:
-        if is_once:
-            _read_returned(newsletter.settings, set(), ended)
-        else:  # what comes back may pause an issue, so that it is read while one is on its way
-            reader = threading.Thread(target=keep_reading, args=(newsletter.settings, ended), name="returned mail")
-            reader.start()
-    try:
-        while True:
-            for mailing, plan in due_mailings(newsletter.database, now()):
-                if not ended.is_set() and paused.get(mailing.id, now()) <= now():
-                    _go_on(newsletter, mailing, plan, paused, ended)
-            if is_once or ended.wait(_BETWEEN_LOOKS):
+    end = _End()
+    signal.signal(signal.SIGTERM, lambda *_: end.tell())
+    with _returned_mail_read(newsletter.settings, is_once=is_once), contextlib.suppress(KeyboardInterrupt):
+        paused: dict[int, datetime] = {}  # mailings that failed, until when
+        pause = 0.0
+        while not end.comes_within(pause):
+            try:
+                _do_what_is_due(newsletter, paused, end)
+                pause = _BETWEEN_LOOKS
+            except LedgerFailed as error:  # a server that is restarted comes back
+                if is_once:
+                    raise
+                screen.complain(f"{error}; tried again in a minute")
+                pause = _PAUSE_AFTER_ERROR.total_seconds()
+            if is_once:
                 return
-    except KeyboardInterrupt:
+
+
+def _do_what_is_due(newsletter: Newsletter, paused: dict[int, datetime], end: _End) -> None:
+    for mailing, plan in due_mailings(newsletter.database, now()):
+        if not end.is_told and paused.get(mailing.id, now()) <= now():
+            _go_on(newsletter, mailing, plan, paused, end)
+
+
+@contextlib.contextmanager
+def _returned_mail_read(settings: Settings, *, is_once: bool) -> Iterator[None]:
+    """Reads the inbox beside what is sent: what comes back may pause an issue that is on its way."""
+    ended = threading.Event()
+    if settings.inbox is None:
+        yield
         return
+    if is_once:
+        _read_returned(settings, set(), ended)
+        yield
+        return
+    reader = threading.Thread(target=keep_reading, args=(settings, ended), name="returned mail")
+    reader.start()
+    try:
+        yield
     finally:
         ended.set()
-        if reader is not None:
-            reader.join()
+        reader.join()
 
 
 def keep_reading(settings: Settings, ended: threading.Event) -> None:
@@ -79,7 +122,7 @@ def _go_on(
     mailing: Mailing,
     plan: Mapping[str, object] | None,
     paused: dict[int, datetime],
-    ended: threading.Event,
+    end: _End,
 ) -> None:
     what = "its hour has come" if plan else "deferred readers are due"
     screen.note(f"issue {mailing.issue}: {what}", issue=mailing.issue, mailing=mailing.id)
@@ -92,7 +135,7 @@ def _go_on(
         patience=timedelta(),
         skip_bad_rows=bool(plan and plan.get("skip_bad_rows")),
         is_workers=True,
-        on_interrupt=ended.set,
+        on_interrupt=end.tell,
     )
     try:
         send_issue(newsletter, order)

@@ -3,21 +3,35 @@
 A claim locks the membership it rests on until it is durable: who leaves meanwhile waits that long for his answer.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.errors import DeadlockDetected, SerializationFailure
+from psycopg.types.string import StrDumper
 from sqlalchemy import Engine
 
 from dispatcher.models import Outcome, State
 from dispatcher.storage.pen import Claim, NotBeingSentError, recorded
 
+_T = TypeVar("_T")
 _TRIES = 5  # at a transaction that the server gave up so that another could go on
 
+_ENDED = """
+    ended AS MATERIALIZED (
+        SELECT told.* FROM unnest(%s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+            %s::bigint[]) AS told (state, code, reply, reason, due_at, settled_at, relay, id)
+        JOIN delivery ON delivery.id = told.id
+        WHERE delivery.state = 'sending' ORDER BY delivery.id FOR UPDATE OF delivery)
+"""
+_RECORDED = """
+    UPDATE delivery SET state = ended.state, code = ended.code, reply = ended.reply, reason = ended.reason,
+        due_at = ended.due_at, settled_at = ended.settled_at, relay = ended.relay
+    FROM ended WHERE delivery.id = ended.id
+"""
 # Memberships are locked before deliveries, both in the order of ids, so that no two writers wait for each other.
-CLAIM = """
-    WITH wanted AS (SELECT * FROM unnest(%s::bigint[], %s::text[]) AS wanted (id, at)),
+_FREE = """
+    wanted AS (SELECT * FROM unnest(%s::bigint[], %s::text[]) AS wanted (id, at)),
     stays AS MATERIALIZED (
         SELECT wanted.id, wanted.at FROM wanted JOIN delivery ON delivery.id = wanted.id
         JOIN membership ON membership.list_id = delivery.list_id
@@ -27,10 +41,21 @@ CLAIM = """
     free AS MATERIALIZED (
         SELECT delivery.id, stays.at FROM stays JOIN delivery ON delivery.id = stays.id
         WHERE delivery.state = 'queued' ORDER BY delivery.id FOR UPDATE OF delivery)
+"""
+_CLAIMED = """
     UPDATE delivery SET state = 'sending', attempts = attempts + 1, due_at = NULL,
         first_attempt_at = coalesce(first_attempt_at, free.at)
-    FROM free WHERE delivery.id = free.id RETURNING delivery.id
+    FROM free WHERE delivery.id = free.id
 """
+_RECORD = f"WITH {_ENDED} {_RECORDED} RETURNING delivery.id"
+CLAIM = f"WITH {_FREE} {_CLAIMED} RETURNING delivery.id"
+# Where all is as expected, both are one statement and its own transaction; of outcomes it writes all or nothing.
+_TOGETHER = f"""
+    WITH {_ENDED}, whole AS MATERIALIZED (SELECT count(*) = %s AS holds FROM ended), {_FREE},
+    recorded AS ({_RECORDED} AND (SELECT holds FROM whole) RETURNING delivery.id),
+    claimed AS ({_CLAIMED} AND (SELECT holds FROM whole) RETURNING delivery.id)
+    SELECT id, true FROM claimed UNION ALL SELECT id, false FROM recorded
+"""  # noqa: S608  constants
 _SKIP_WHO_LEFT = """
     UPDATE delivery SET state = 'skipped', settled_at = %s, reason = coalesce((
         SELECT CASE membership.state WHEN 'removed' THEN 'no longer on the list' ELSE membership.state END
@@ -40,16 +65,6 @@ _SKIP_WHO_LEFT = """
     WHERE id = ANY(%s) AND state = 'queued' AND NOT EXISTS (
         SELECT 1 FROM membership WHERE membership.list_id = delivery.list_id
         AND membership.subscriber_id = delivery.subscriber_id AND membership.state = 'active')
-"""
-_RECORD = """
-    WITH ended AS MATERIALIZED (
-        SELECT told.* FROM unnest(%s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-            %s::bigint[]) AS told (state, code, reply, reason, due_at, settled_at, relay, id)
-        JOIN delivery ON delivery.id = told.id
-        WHERE delivery.state = 'sending' ORDER BY delivery.id FOR UPDATE OF delivery)
-    UPDATE delivery SET state = ended.state, code = ended.code, reply = ended.reply, reason = ended.reason,
-        due_at = ended.due_at, settled_at = ended.settled_at, relay = ended.relay
-    FROM ended WHERE delivery.id = ended.id RETURNING delivery.id
 """
 _SKIP = """
     UPDATE delivery SET state = 'skipped', reason = told.reason, settled_at = %s
@@ -80,17 +95,17 @@ class PostgresPen:
         self.connection: psycopg.Connection[tuple[Any, ...]] = self._pooled.driver_connection  # type: ignore[assignment]
         self._pooled.detach()  # the pool has no part in it: it may break, and is closed then as always
         self.connection.autocommit = True
+        self.connection.adapters.register_dumper(str, StrDumper)  # the fast one; what a relay says is cleaned below
 
     def close(self) -> None:
         self.connection.close()
 
     def commit(self, outcomes: Sequence[Outcome], claims: Sequence[Claim], at: str) -> list[bool]:
-        for _ in range(_TRIES - 1):
-            try:
-                return self._commit(outcomes, claims, at)
-            except (DeadlockDetected, SerializationFailure):
-                continue
-        return self._commit(outcomes, claims, at)
+        wanted = [each.delivery_id for each in claims]
+        taken = _insisting(lambda: self._commit(outcomes, claims, at))
+        if left := [number for number in wanted if number not in taken]:
+            _insisting(lambda: self.connection.execute(_SKIP_WHO_LEFT, (at, left)))
+        return [number in taken for number in wanted]
 
     def hand_over(self, mailing_id: int, at: str) -> None:
         self.connection.execute(_HAND_OVER, (at, mailing_id))
@@ -107,41 +122,55 @@ class PostgresPen:
     def doubt(self, mailing_id: int, reason: str, at: str) -> int:
         return self.connection.execute(_DOUBT, (reason, at, mailing_id)).rowcount
 
-    def _commit(self, outcomes: Sequence[Outcome], claims: Sequence[Claim], at: str) -> list[bool]:
-        """Two round trips where all is well: the statements, which the answer decides about, and the commit."""
+    def _commit(self, outcomes: Sequence[Outcome], claims: Sequence[Claim], at: str) -> set[int]:
+        """Returns the rows that are claimed; one round trip."""
+        wanted, times = [each.delivery_id for each in claims], [each.at_text for each in claims]
+        rows = [*(each.delivery_id for each in outcomes), *wanted]
+        is_plain = len(set(rows)) == len(rows) and not any(each.ended for each in claims)
+        if not is_plain or any(each.state is State.SKIPPED for each in outcomes):
+            return self._commit_step_by_step(outcomes, claims, at)
+        values = (*_columns(outcomes, at), len(outcomes), wanted, times)
+        written = self.connection.execute(_TOGETHER, values).fetchall()
+        _require_all(outcomes, {number for number, is_claim in written if not is_claim})
+        return {number for number, is_claim in written if is_claim}
+
+    def _commit_step_by_step(self, outcomes: Sequence[Outcome], claims: Sequence[Claim], at: str) -> set[int]:
+        """For early ends, skipped readers, and a row that is claimed in the commit that queues it again."""
         skipped = [each for each in outcomes if each.state is State.SKIPPED]
-        ended = [each for each in outcomes if each.state is not State.SKIPPED]
-        connection = self.connection
+        ids, reasons = [each.delivery_id for each in skipped], [each.reason for each in skipped]
+        wanted, times = [each.delivery_id for each in claims], [each.at_text for each in claims]
+        with self.connection.transaction():
+            self.connection.execute(_SKIP, (at, ids, reasons))
+            self._record([each for each in outcomes if each.state is not State.SKIPPED], at)
+            taken = {number for (number,) in self.connection.execute(CLAIM, (wanted, times))}
+            self._record([each.ended for each in claims if each.ended is not None and each.delivery_id in taken], at)
+        return taken
+
+    def _record(self, outcomes: Sequence[Outcome], at: str) -> None:
+        if outcomes:
+            recording = self.connection.execute(_RECORD, _columns(outcomes, at))
+            _require_all(outcomes, {number for (number,) in recording})
+
+
+def _insisting(work: Callable[[], _T]) -> _T:
+    """Does again what the server gave up so that another could go on; nothing of it happened."""
+    for _ in range(_TRIES - 1):
         try:
-            with connection.pipeline():
-                connection.execute("BEGIN")
-                if skipped:
-                    ids, reasons = [each.delivery_id for each in skipped], [each.reason for each in skipped]
-                    connection.execute(_SKIP, (at, ids, reasons))
-                recording = connection.execute(_RECORD, _columns(ended, at)) if ended else None
-                ids, times = [each.delivery_id for each in claims], [each.at_text for each in claims]
-                claiming = connection.execute(CLAIM, (ids, times)) if claims else None
-            if recording is not None:
-                _require_all(ended, recording)
-            taken = {number for (number,) in claiming} if claiming is not None else set()
-            if early := [each.ended for each in claims if each.ended is not None and each.delivery_id in taken]:
-                _require_all(early, connection.execute(_RECORD, _columns(early, at)))
-            if left := [number for number in ids if number not in taken]:
-                connection.execute(_SKIP_WHO_LEFT, (at, left))
-            connection.execute("COMMIT")
-        except BaseException:
-            if not connection.closed:
-                connection.rollback()
-            raise
-        return [each.delivery_id in taken for each in claims]
+            return work()
+        except (DeadlockDetected, SerializationFailure):
+            continue
+    return work()
 
 
-def _columns(outcomes: Sequence[Outcome], at: str) -> tuple[list[object], ...]:
-    return tuple(map(list, zip(*(recorded(each, at) for each in outcomes), strict=True)))
+def _columns(outcomes: Sequence[Outcome], at: str) -> list[list[object]]:
+    if not outcomes:
+        return [[] for _ in range(8)]
+    state, code, *others = map(list, zip(*(recorded(each, at) for each in outcomes), strict=True))
+    reply, reason = ([said and said.replace("\0", "\ufffd") for said in column] for column in others[:2])
+    return [state, code, reply, reason, *others[2:]]
 
 
-def _require_all(outcomes: Sequence[Outcome], recording: psycopg.Cursor[tuple[Any, ...]]) -> None:
-    written = {number for (number,) in recording}
+def _require_all(outcomes: Sequence[Outcome], written: set[int]) -> None:
     for each in outcomes:
         if each.delivery_id not in written:
             raise NotBeingSentError(each.delivery_id)

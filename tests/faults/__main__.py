@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.faults.kills import Tally, kill_at_random, terminate_at_random
+from tests.faults.kills import Tally, kill_at_random, restart_at_random, terminate_at_random
 from tests.faults.points import CASES, kill_at
 from tests.faults.room import engine_alone, readers, whole_program
 from tests.faults.sick import fill_disk, lock_database, turn_clock
 from tests.faults.storm import ODDS, ride_out
+from tests.servers.postgresql import own_postgresql
 from tests.sink import Sink
 
 
@@ -25,6 +26,15 @@ def kills(folder: Path) -> str:
     assert tally.most_at_once <= 8
     assert tally.doubts <= 150
     return "100 SIGKILLs over 10,000 readers: " + _told(tally)
+
+
+def postgresql(folder: Path) -> str:
+    with own_postgresql() as server, server.database() as url, Sink(folder / "sink", lax=True) as sink:
+        room = engine_alone(folder / "letter", sink, readers(10_000), octets=94_000, url=url)
+        killed = kill_at_random(room, readers=5_000, kills=25, seed=29, ends=False)
+        restarted = restart_at_random(room, server.restart, readers=10_000, times=10, seed=29)
+    assert max(killed.most_at_once, restarted.most_at_once) <= 8
+    return "25 SIGKILLs and 10 restarts of PostgreSQL over 10,000 readers: " + _told(restarted)
 
 
 def program(folder: Path) -> str:
@@ -83,7 +93,7 @@ def clock(folder: Path) -> str:
 
 def main() -> None:
     every: dict[str, Callable[[Path], str]] = {
-        each.__name__: each for each in (points, kills, program, terms, storm, disk, lock, clock)
+        each.__name__: each for each in (points, kills, postgresql, program, terms, storm, disk, lock, clock)
     }
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -3,6 +3,7 @@
 import random
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dispatcher.models import State
@@ -27,7 +28,7 @@ class Tally:
         self.doubts = doubts
 
 
-def kill_at_random(room: Room, *, readers: int, kills: int, seed: int) -> Tally:
+def kill_at_random(room: Room, *, readers: int, kills: int, seed: int, ends: bool = True) -> Tally:
     """Starts and kills the sender so often, then lets it end; after each kill the books must balance."""
     draw = random.Random(seed)  # noqa: S311
     tally, begun = Tally(), time.monotonic()
@@ -39,6 +40,8 @@ def kill_at_random(room: Room, *, readers: int, kills: int, seed: int) -> Tally:
         tally.kills += 1
         room.audit()
         tally.count(len(room.in_state(State.IN_DOUBT)))  # by the kill before this one
+    if not ends:
+        return tally
     tally.last_code = room.send()
     in_doubt = room.in_state(State.IN_DOUBT)
     tally.count(len(in_doubt))
@@ -46,6 +49,31 @@ def kill_at_random(room: Room, *, readers: int, kills: int, seed: int) -> Tally:
     tally.seconds = time.monotonic() - begun
     assert tally.last_code == (76 if in_doubt else 0), room.said
     assert all(f"in doubt: {address}" in room.said for address in in_doubt)
+    assert room.sink.copies.keys() | in_doubt == room.lines().keys()
+    room.check()
+    return tally
+
+
+def restart_at_random(room: Room, restart: Callable[[], None], *, readers: int, times: int, seed: int) -> Tally:
+    """Restarts the database's server so often: each run stops at once with 74, and the next one goes on."""
+    draw = random.Random(seed)  # noqa: S311
+    tally, begun = Tally(doubts=len(room.in_state(State.IN_DOUBT))), time.monotonic()
+    while tally.kills < times:
+        sender = room.start()
+        _wait_for_a_moment(room, draw, readers=readers, kills_left=times - tally.kills, early=0.0)
+        restart()
+        code = sender.wait(60)
+        room.sink.wait_until_quiet()
+        tally.kills += 1
+        assert code == 74, f"ended with {code} at restart {tally.kills}: {room.said}"
+        assert "Traceback" not in room.said, room.said[-3000:]
+        room.audit()
+        tally.count(len(room.in_state(State.IN_DOUBT)))
+    tally.last_code = room.send()
+    in_doubt = room.in_state(State.IN_DOUBT)
+    tally.count(len(in_doubt))
+    tally.without_copy = len(in_doubt - room.sink.copies.keys())
+    tally.seconds = time.monotonic() - begun
     assert room.sink.copies.keys() | in_doubt == room.lines().keys()
     room.check()
     return tally

@@ -21,7 +21,7 @@ from dispatcher.storage.mailings import find_mailing
 from dispatcher.storage.reports import DeliveryLine, delivery_lines
 from tests.newsletter import ISSUE, SCRIPTS, Newsletter
 from tests.sink import Sink
-from tests.storage.books import enlist, freeze_to, open_at
+from tests.storage.books import SQLITE, enlist, freeze_to, open_at
 
 _ROOT = Path(__file__).parents[2]
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
@@ -38,6 +38,7 @@ class Room:
     working_folder: Path = _ROOT
     env: Mapping[str, str] = field(default_factory=dict)
     is_whole_program: bool = False
+    database: str = SQLITE
     log: Path = Path()  # what it says; in the folder if not told otherwise
 
     def __post_init__(self) -> None:
@@ -74,7 +75,7 @@ class Room:
 
     def lines(self) -> dict[str, DeliveryLine]:
         """The ledger's rows by address."""
-        database = open_database("sqlite:///dispatcher.db", self.folder)
+        database = open_database(self.database, self.folder)
         try:
             mailing = find_mailing(database, 29, Kind.LIVE)
             assert mailing is not None
@@ -84,7 +85,7 @@ class Room:
 
     def flights(self) -> set[Progress]:
         """How far the connections of the sender that runs have come, by its flight recorder."""
-        database = open_database("sqlite:///dispatcher.db", self.folder)
+        database = open_database(self.database, self.folder)
         try:
             mailing = find_mailing(database, 29, Kind.LIVE)
             assert mailing is not None
@@ -105,7 +106,7 @@ class Room:
             done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
             return
-        database = open_database("sqlite:///dispatcher.db", self.folder)
+        database = open_database(self.database, self.folder)
         try:
             mailing = find_mailing(database, 29, Kind.LIVE)
             assert mailing is not None
@@ -149,15 +150,24 @@ def readers(count: int) -> list[str]:
     return [f"reader{number:05}@example.{('com', 'org', 'net')[number % 3]}" for number in range(count)]
 
 
-def engine_alone(folder: Path, sink: Sink, people: Iterable[str], *, connections: int = 8, octets: int = 2_000) -> Room:
+def engine_alone(
+    folder: Path,
+    sink: Sink,
+    people: Iterable[str],
+    *,
+    connections: int = 8,
+    octets: int = 2_000,
+    url: str = SQLITE,
+) -> Room:
     """A ledger with these people queued, to be sent by the engine alone."""
     folder.mkdir(parents=True, exist_ok=True)
-    database = open_at(folder)
+    database = open_at(folder, url)
     enlist(database, *people)
     freeze_to(database)
     database.close()
-    options = [str(folder), sink.url, "--connections", str(connections), "--octets", str(octets)]
-    return Room(folder=folder, sink=sink, command=[sys.executable, "-m", "tests.faults.sender", *options])
+    options = [str(folder), sink.url, "--connections", str(connections), "--octets", str(octets), "--database", url]
+    command = [sys.executable, "-m", "tests.faults.sender", *options]
+    return Room(folder=folder, sink=sink, command=command, database=url)
 
 
 def whole_program(folder: Path, sink: Sink, people: Iterable[str], *, patience: str = "1m") -> Room:

@@ -32,9 +32,10 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--octets", type=int, default=2_000, help="of each message, about")
     parser.add_argument("--patience", type=float, default=60.0, help="seconds")
+    parser.add_argument("--database", default="sqlite:///dispatcher.db")
     told = parser.parse_args()
 
-    database = open_database("sqlite:///dispatcher.db", told.folder)
+    database = open_database(told.database, told.folder)
     mailing = find_mailing(database, 29, Kind.LIVE)
     relay = read_relay(told.relay, folder=told.folder)
     assert mailing is not None

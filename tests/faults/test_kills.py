@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from dispatcher.models import State
-from tests.faults.kills import kill_at_random, terminate_at_random
+from tests.faults.kills import kill_at_random, restart_at_random, terminate_at_random
 from tests.faults.points import CASES, Point, kill_at
 from tests.faults.room import engine_alone, readers
 from tests.relay import Relay
+from tests.servers.postgresql import own_postgresql
 from tests.sink import Sink
 
 
@@ -17,6 +18,15 @@ def test_killed_ten_times_nobody_gets_two_and_nobody_is_lost(tmp_path: Path) -> 
         room = engine_alone(tmp_path / "letter", sink, readers(1500), octets=94_000)
         tally = kill_at_random(room, readers=1500, kills=10, seed=29)
     assert tally.most_at_once <= 8
+
+
+def test_killed_and_its_server_restarted_the_promise_holds_on_postgresql(tmp_path: Path) -> None:
+    with own_postgresql() as server, server.database() as url, Sink(tmp_path / "sink", lax=True) as sink:
+        room = engine_alone(tmp_path / "letter", sink, readers(900), octets=20_000, url=url)
+        killed = kill_at_random(room, readers=450, kills=2, seed=29, ends=False)
+        restarted = restart_at_random(room, server.restart, readers=900, times=2, seed=29)
+    assert killed.most_at_once <= 8
+    assert restarted.most_at_once <= 8
 
 
 def test_stopped_five_times_nobody_is_doubted(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from dispatcher.storage.subscribers import find_list
 from dispatcher.storage.suppressions import find_suppression
 from dispatcher.tokens import Keyring, LeaveToken, ReturnToken, sign_leave, sign_return
 from tests.newsletter import PYPROJECT
-from tests.storage.books import enlist, freeze_to
+from tests.storage.books import SQLITE, enlist, freeze_to
 
 ANN, BOB, CLEO, DAN, EVE = CAST = tuple(f"{name}@example.com" for name in ("ann", "bob", "cleo", "dan", "eve"))
 OK = Reply(code=250, text="2.0.0 queued as 1")
@@ -50,10 +50,12 @@ class Copy:
 class House:
     """The folder, its database, and its inbox."""
 
-    def __init__(self, folder: Path, *more: str) -> None:
+    def __init__(self, folder: Path, *more: str, database: str = SQLITE) -> None:
         folder.mkdir()
         (folder / "pyproject.toml").write_text(PYPROJECT)
-        self.settings: Settings = load_settings(folder, {})
+        self.settings: Settings = load_settings(
+            folder, {"DISPATCHER_DATABASE": database, "DISPATCHER_SECRET": "s" * 40}
+        )
         self.inbox = folder / "inbox"
         for name in ("new", "cur", "tmp"):
             (self.inbox / name).mkdir(parents=True)

@@ -20,8 +20,8 @@ from dispatcher.storage.mailings import find_mailing
 from tests.returns.house import ANN, CLEO, DAN, EVE, FULL, SPAM, House, bounce, complaint, plain
 
 
-def test_what_came_back_is_counted_by_domain_and_cause(tmp_path: Path) -> None:
-    house = House(tmp_path / "letter")
+def test_what_came_back_is_counted_by_domain_and_cause(tmp_path: Path, database_url: str) -> None:
+    house = House(tmp_path / "letter", database=database_url)
     copies, began = house.send(), now()
     house.receive(
         bounce(copies[DAN]), bounce(copies[CLEO], FULL), bounce(copies[ANN], SPAM), complaint(copies[EVE]),

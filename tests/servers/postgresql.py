@@ -29,6 +29,7 @@ class PostgreSQL:
 
     port: int
     prefix: str  # of this test process's databases
+    folder: Path
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def url(self, name: str) -> str:
@@ -48,6 +49,10 @@ class PostgreSQL:
             yield self.url(name)
         finally:
             self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def restart(self) -> None:
+        """As a crash and the recovery from it; what was committed is there."""
+        _run("pg_ctl", "-D", f"{self.folder}/data", "-w", "-s", "-m", "immediate", "restart")
 
     def end_sessions(self, url: str) -> None:
         """What a database's users see when the server is restarted."""
@@ -70,7 +75,7 @@ def shared_postgresql(meeting_place: Path, process: str) -> Iterator[PostgreSQL]
         folder, port = told.read_text().split()
         fcntl.flock(gate, fcntl.LOCK_UN)
         try:
-            yield PostgreSQL(port=int(port), prefix=f"t_{process}_{os.getpid()}")
+            yield PostgreSQL(port=int(port), prefix=f"t_{process}_{os.getpid()}", folder=Path(folder))
         finally:
             fcntl.flock(gate, fcntl.LOCK_EX)
             fcntl.flock(users, fcntl.LOCK_UN)
@@ -86,7 +91,7 @@ def own_postgresql(**settings: str) -> Iterator[PostgreSQL]:
     """A server with settings of its own."""
     folder, port = _start(**settings)
     try:
-        yield PostgreSQL(port=int(port), prefix="own")
+        yield PostgreSQL(port=int(port), prefix="own", folder=Path(folder))
     finally:
         _run("pg_ctl", "-D", f"{folder}/data", "-w", "-s", "-m", "immediate", "stop")
         shutil.rmtree(folder)
@@ -104,7 +109,7 @@ def _start(**settings: str) -> tuple[str, str]:
     told = " ".join(f"-c {name}={value}" for name, value in {**_SETTINGS, **settings}.items())
     _run("pg_ctl", "-D", f"{folder}/data", "-w", "-s", "-l", f"{folder}/log", "-o", f"-p {port} -k {folder} {told}",
          "start")  # fmt: skip
-    server = PostgreSQL(port=port, prefix="template")
+    server = PostgreSQL(port=port, prefix="template", folder=Path(folder))
     server.execute(f"CREATE DATABASE {_TEMPLATE}")
     open_database(server.url(_TEMPLATE), Path(folder)).close()
     return folder, str(port)

@@ -187,6 +187,14 @@ def test_those_who_want_the_same_rows_in_any_order_do_not_wait_for_each_other(da
     assert sorted(won) == wanted
 
 
+def test_what_a_relay_says_is_kept_whatever_it_is(ledger: Ledger, database: Database) -> None:
+    ledger.commit([], [claim(1)])
+    said = "2.0.0 \0 queued \\u0000 'as' \t \U0001f4e8"
+    ledger.commit([Outcome(delivery_id=1, state=T, reply=Reply(code=250, text=said))], [claim(2)])
+    assert column(database, 1, "reply") in {said, said.replace("\0", "\ufffd")}
+    assert rows(database)[1] is T
+
+
 def test_who_is_leaving_at_this_moment_is_not_claimed(ledger: Ledger, database: Database) -> None:
     with ThreadPoolExecutor(1) as thread:
         with database.writing() as connection:
