@@ -63,6 +63,9 @@ def cover(
     standing = STANDING_OF[cause]
     ids = select(subscriber.c.id).where(who).scalar_subquery()
     which = [membership.c.subscriber_id.in_(ids)]
+    # Who has just left can no longer take it back: he would be mailed though his address is suppressed.
+    has_gone = [*which, membership.c.state == Standing.UNSUBSCRIBED]
+    connection.execute(update(membership).where(*has_gone).values(resumes=None))
     if standing is Standing.UNSUBSCRIBED:  # there is nothing to go back to: who left comes back by himself
         move(connection, which, standing, by, at=at, note=note)
         return

@@ -179,9 +179,18 @@ def test_undo_does_not_bring_back_what_was_left_before(house: House) -> None:
     assert house.lists_of(BOB) == {"readers"}
 
 
-def test_undo_brings_back_nobody_who_complained_meanwhile(house: House) -> None:
+@pytest.mark.parametrize(
+    ("cause", "by"),
+    [
+        (Cause.COMPLAINED, Channel.COMPLAINT),
+        (Cause.BOUNCED, Channel.BOUNCE),
+        (Cause.LEFT, Channel.IMPORT),
+        (Cause.OPERATOR, Channel.OPERATOR),
+    ],
+)
+def test_undo_brings_back_nobody_who_was_suppressed_meanwhile(house: House, cause: Cause, by: Channel) -> None:
     token = undo_link(house.post(house.link(ANN), b"confirm=1").text)
-    suppress(house.database, house.site.keyring, ANN, Cause.COMPLAINED, Channel.COMPLAINT)
+    suppress(house.database, house.site.keyring, ANN, cause, by)
     assert "no longer possible" in house.post(f"/undo/{token}", b"").text
     assert house.lists_of(ANN) == set()
 
