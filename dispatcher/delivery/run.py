@@ -57,8 +57,13 @@ def run(
         finally:
             watching.cancel()
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(main())
+    earlier = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(main())
+    finally:  # whoever has us run, as a worker does, hears again of what comes from now on
+        for number, action in earlier.items():
+            signal.signal(number, action)
 
 
 async def _watch(why_stopped: Callable[[], str | None], stop: asyncio.Event, say: Callable[[str], None]) -> None:

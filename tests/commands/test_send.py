@@ -5,6 +5,8 @@ import re
 import shutil
 import time
 
+import pytest
+
 from tests.newsletter import ANN, BOB, CAST, CLEO, DAN, EVE, WANG_FANG, Newsletter, html_of, text_of
 from tests.relay import Relay
 
@@ -86,6 +88,7 @@ def test_the_receipt_holds_counts_and_no_address(live: Newsletter) -> None:
     assert str(len(CAST)) in receipt
 
 
+@pytest.mark.usefixtures("in_a_file")
 def test_a_receipt_that_the_database_does_not_know_stops_the_send(live: Newsletter, relay: Relay) -> None:
     live.send()
     for file in live.folder.glob("dispatcher.db*"):
