@@ -38,6 +38,13 @@ def newsletter(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Newsl
 
 
 @pytest.fixture
+def in_a_file() -> None:
+    """For what only a database in a file can show."""
+    if os.environ.get("DISPATCHER_TESTS_DATABASE") == "postgresql":
+        pytest.skip("the newsletters' databases are in PostgreSQL")
+
+
+@pytest.fixture
 def on_postgresql(newsletter: Newsletter, relay: Relay, postgresql: PostgreSQL) -> Iterator[Newsletter]:
     """The newsletter, sending over the relay, with its database in PostgreSQL."""
     newsletter.send_over(relay)

@@ -12,6 +12,7 @@ import subprocess
 import sysconfig
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -19,8 +20,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from dispatcher.storage.database import open_database
 from tests import zygote
 from tests.relay import Relay
+from tests.storage.books import SQLITE, change
 
 
 @functools.cache
@@ -293,6 +296,11 @@ class Newsletter:
     def outbox(self) -> list[EmailMessage]:
         """Every message in the default relay's Maildir."""
         return read_maildir(self.folder / "outbox")
+
+    def change(self, statement: str) -> None:
+        """Changes the database past the program."""
+        with closing(open_database(self.env.get("DISPATCHER_DATABASE", SQLITE), self.folder)) as database:
+            change(database, statement)
 
     def bob_leaves(self) -> None:
         """Bob is brought in from the file and unsubscribes."""

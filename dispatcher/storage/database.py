@@ -144,9 +144,9 @@ def _engine(url: URL, folder: Path) -> tuple[Engine, Driver]:
 
 def _begin(connection: Connection, driver: Driver) -> None:
     options = connection.get_execution_options()
-    makes_tables, writes = options.get("makes_tables", False), options.get("writes", False)
-    driver.begin(connection, writes=writes and not makes_tables)
-    if writes and not makes_tables:
+    writes = options.get("writes", False)
+    driver.begin(connection, writes=writes)
+    if writes and not options.get("makes_tables", False):
         moved = connection.scalar(select(schema.fact.c.value).where(schema.fact.c.name == MOVED))
         _refuse_moved(moved, driver.place(connection.engine))
 

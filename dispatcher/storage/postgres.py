@@ -69,7 +69,10 @@ def spoken(error: BaseException) -> str | None:
 
 
 def begin(connection: Connection, *, writes: bool) -> None:
-    """Psycopg begins by itself. Senders do not take this lock: the pen's statements stand beside other writers."""
+    """Psycopg begins by itself; where there are no tables yet, there is nothing to lock.
+
+    Senders do not take this lock: the pen's statements stand beside other writers.
+    """
     if writes:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITES}, to_regclass('fact')::oid::int)")
 

@@ -53,14 +53,13 @@ def at_a_terminal(newsletter: Newsletter, *command: str, types: str) -> tuple[in
 
 def test_a_database_that_lost_the_mailing_does_not_send_again(live: Newsletter, relay: Relay) -> None:
     live.send()
-    with closing(sqlite3.connect(live.folder / "dispatcher.db")) as database:
-        for table in ("delivery", "mailing_list", "edition", "mailing"):
-            database.execute(f"DELETE FROM {table}")  # noqa: S608
-        database.commit()
+    for table in ("delivery", "mailing_list", "edition", "mailing"):
+        live.change(f"DELETE FROM {table}")  # noqa: S608
     live.send(code=77)
     assert relay.copies == dict.fromkeys(CAST, 1)
 
 
+@pytest.mark.usefixtures("in_a_file")
 def test_a_database_older_than_the_receipt_does_not_send_again(live: Newsletter, relay: Relay) -> None:
     relay.reply("rcpt", "452 4.2.2 mailbox full", to=CLEO, times=1)
     live.send(code=75)

@@ -106,12 +106,14 @@ def test_an_unknown_setting_names_the_nearest_one(newsletter: Newsletter) -> Non
     assert "reply_to" in said
 
 
+@pytest.mark.usefixtures("in_a_file")
 def test_the_database_and_the_key_are_closed_to_others(newsletter: Newsletter) -> None:
     newsletter.expect(0, "send-issue", "29")
     for name in ("dispatcher.db", "dispatcher.key"):
         assert stat.S_IMODE((newsletter.folder / name).stat().st_mode) == 0o600
 
 
+@pytest.mark.usefixtures("in_a_file")
 def test_a_key_that_others_can_read_is_refused(newsletter: Newsletter) -> None:
     newsletter.expect(0, "send-issue", "29")
     (newsletter.folder / "dispatcher.key").chmod(0o644)

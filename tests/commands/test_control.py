@@ -1,9 +1,7 @@
 """What an operator can do to an issue: the gate, stop and cancel, new and refused readers, a later hour, doubts."""
 
 import signal
-import sqlite3
 import time
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,11 +18,6 @@ STAGING = ("stan@example.com", "xiaoli@example.com")
 def gated(live: Newsletter) -> Newsletter:
     live.replace("pyproject.toml", "require_staging = false", "require_staging = true")
     return live
-
-
-def run_sql(newsletter: Newsletter, statement: str) -> None:
-    with closing(sqlite3.connect(newsletter.folder / "dispatcher.db")) as database, database:
-        database.execute(statement)
 
 
 # --- the gate -----------------------------------------------------------------------------------------
@@ -152,7 +145,7 @@ def test_a_scheduled_issue_is_sent_at_its_hour_to_who_is_there_then(live: Newsle
     assert relay.copies == {}
     live.replace("issues/29/issue.md", "here are two small stories", "here are two other stories")  # it is frozen
     live.write("subscribers/readers.csv", READERS + "new@example.com,New,,\n")
-    run_sql(live, "UPDATE mailing SET scheduled_at = '2020-01-01T00:00:00.000000+00:00'")
+    live.change("UPDATE mailing SET scheduled_at = '2020-01-01T00:00:00.000000+00:00'")
     live.expect(0, "dispatcher", "worker", "--once")
     assert relay.copies == dict.fromkeys([*CAST, "new@example.com"], 1)
     assert b"two other stories" not in relay.messages[0].content
@@ -168,7 +161,7 @@ def test_a_worker_tries_deferred_readers_when_they_are_due(live: Newsletter, rel
     try:
         time.sleep(0.5)
         assert CLEO not in relay.copies
-        run_sql(live, "UPDATE delivery SET due_at = '2020-01-01T00:00:00.000000+00:00' WHERE state = 'deferred'")
+        live.change("UPDATE delivery SET due_at = '2020-01-01T00:00:00.000000+00:00' WHERE state = 'deferred'")
         relay.wait_for(lambda relay: CLEO in relay.copies)
     finally:
         worker.send_signal(signal.SIGTERM)
@@ -230,7 +223,7 @@ def test_doubts_are_settled_by_the_log_of_a_real_postfix(newsletter: Newsletter,
     while not all(each in postfix.server.read_log() for each in message_ids):
         assert time.monotonic() < until
         time.sleep(0.1)
-    run_sql(newsletter, "UPDATE delivery SET state = 'in_doubt', code = NULL, reply = NULL")
+    newsletter.change("UPDATE delivery SET state = 'in_doubt', code = NULL, reply = NULL")
     said = newsletter.expect(0, "dispatcher", "resolve", "29", "--from-log", str(postfix.server.log))
     assert f"{len(CAST)} were sent, 0 are queued again, 0 stay in doubt" in said
     assert all("queued as" in row.reason for row in newsletter.report().values())

@@ -1,5 +1,10 @@
 """The commands with a database in PostgreSQL: the same promise, and one line when the server is not there."""
 
+import pytest
+from typer.testing import CliRunner
+
+from dispatcher.cli.main import app
+from dispatcher.errors import DispatcherError
 from tests.newsletter import ANN, BOB, CAST, CLEO, Newsletter
 from tests.relay import Relay
 from tests.servers.postgresql import PostgreSQL
@@ -73,6 +78,26 @@ def test_a_newsletter_begun_on_sqlite_is_finished_on_postgresql(
         assert "rows are there, each as it was" in said
         assert "the newsletter moved to postgresql://" in live.send(code=78)
         live.keep_in(url)
-        live.send()
+        with postgresql.database(template=url.rpartition("/")[2]) as backup:
+            live.send()
+            assert relay.copies == dict.fromkeys(CAST, 1)
+            assert set(live.states().values()) == {"sent"}
+            live.keep_in(backup)  # which does not know of the last ones, and the receipt does
+            live.send(code=77)
         assert relay.copies == dict.fromkeys(CAST, 1)
-        assert set(live.states().values()) == {"sent"}
+
+
+@pytest.mark.usefixtures("in_a_file")
+def test_what_cannot_be_copied_is_one_line_with_the_remedy(newsletter: Newsletter) -> None:
+    def fails(*words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["-C", str(newsletter.folder), "database", "copy", *words])
+        assert isinstance(done.exception, DispatcherError), done.output
+        return done.exception.exit_code, str(done.exception)
+
+    here = "sqlite:///dispatcher.db"
+    assert fails(here, "sqlite:///new.db")[0] == 66
+    CliRunner().invoke(app, ["-C", str(newsletter.folder), "subscribers", "add", ANN, "--list", "readers"])
+    code, said = fails(here, here)
+    assert (code, "this newsletter is in it already; set database to it" in said) == (78, True)
+    assert fails(here, "mysql://host/letter")[0] == 78
+    assert not (newsletter.folder / "new.db").exists()

@@ -20,6 +20,8 @@ def run(newsletter: Newsletter, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A command in this process; `fails` is the exit code that it has to end with."""
     for name in ("DISPATCHER_RELAY", "DISPATCHER_DATABASE", "DISPATCHER_BASE_URL", "DISPATCHER_SECRET"):
         monkeypatch.delenv(name, raising=False)
+    for name, value in newsletter.env.items():
+        monkeypatch.setenv(name, value)
 
     def command(*words: str, fails: int = 0) -> str:
         done = CliRunner().invoke(app, ["-C", str(newsletter.folder), *words])

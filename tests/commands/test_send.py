@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from importlib.metadata import version
 
+import pytest
+
 from tests.newsletter import ANN, BOB, CAST, CLEO, DAN, EVE, WANG_FANG, Newsletter, html_of, text_of
 from tests.relay import Relay
 
@@ -100,6 +102,7 @@ def test_the_receipt_says_which_templates_drew_the_issue(live: Newsletter) -> No
     assert receipt["templates"] == sha256("\n".join(lines).encode()).hexdigest()
 
 
+@pytest.mark.usefixtures("in_a_file")
 def test_a_receipt_that_the_database_does_not_know_stops_the_send(live: Newsletter, relay: Relay) -> None:
     live.send()
     for file in live.folder.glob("dispatcher.db*"):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from tests.storage.books import (
     ANN,
     CLEO,
     NOON,
+    SQLITE,
     again,
     change,
     claim,
@@ -80,6 +82,18 @@ def test_a_database_has_one_name_for_ever_and_no_two_the_same(database: Database
     assert database.instance != other.instance
     for each in (reopened, other):
         each.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_of_many_who_open_a_new_database_at_once_one_makes_it(
+    tmp_path: Path, postgresql: PostgreSQL, kind: str
+) -> None:
+    def instance(url: str) -> str:
+        with closing(open_at(tmp_path, url)) as opened:
+            return opened.instance
+
+    with postgresql.database(template="template1") as empty, ThreadPoolExecutor(4) as openers:
+        assert len(set(openers.map(instance, [SQLITE if kind == "sqlite" else empty] * 4))) == 1
 
 
 def test_the_database_of_a_newer_program_is_left_alone(database: Database) -> None:

@@ -1,18 +1,25 @@
 """A site to change, and one in which nothing may ever change."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.servers.postgresql import PostgreSQL
 from tests.storage.books import SQLITE
 from tests.web.house import House, build
 
 
 @pytest.fixture
-def house_url() -> str:
-    """Where the site's database is; modules that change much ask for both kinds."""
-    return SQLITE
+def house_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the site's database is: in a file, or by the tests' switch in PostgreSQL; some modules ask for both."""
+    if os.environ.get("DISPATCHER_TESTS_DATABASE") != "postgresql":
+        yield SQLITE
+        return
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    with server.database() as url:
+        yield url
 
 
 @pytest.fixture
