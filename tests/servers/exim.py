@@ -19,7 +19,7 @@ _WORDS = Words(
     connected=r"SMTP connection from \[127\.0\.0\.1\][^\n]*\(TCP/IP connection count",
     authenticated=rf" A=plain:{USER} ",
     shows={Way.CHUNKED: r" <= .* K ", Way.PIPELINED: r" <= .* L\.? "},
-    complaint=r"(?i)lost|unexpected|synchroni[sz]ation|protocol error|syntax error|incomplete|too many|error",
+    complaint=r"(?i)\b(lost|unexpected|synchroni[sz]ation|incomplete|too many|errors?)\b",  # no part of a Message-ID,
 )
 
 

@@ -12,7 +12,7 @@ from dispatcher.delivery.smtp import Way
 from tests.servers.cell import absent, free_ports, running
 from tests.servers.server import Arrival, Server, Words, from_first_header
 
-_WORDS = Words(connected=r"connect \(AF_INET", complaint=r"(?i)error|fatal|panic|lost")
+_WORDS = Words(connected=r"connect \(AF_INET", complaint=r"(?i)\b(errors?|fatal|panic|lost)\b")
 
 
 @contextlib.contextmanager
