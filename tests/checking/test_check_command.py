@@ -1,7 +1,6 @@
 """`dispatcher check`: its list for people and machines, what an editor lets pass, and its explanations."""
 
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -16,6 +15,7 @@ from dispatcher.cli.send_issue import app as send_issue
 from dispatcher.content.checking.register import checks
 from dispatcher.errors import InputWrong
 from tests.checking.desk import Desk, told
+from tests.long import IS_LONG
 from tests.servers.cell import absent
 
 PYPROJECT = """\
@@ -156,7 +156,7 @@ worker {{ type = "controller"; bind_socket = "127.0.0.1:11334"; count = 1; secur
 """
 
 
-@pytest.mark.skipif(os.environ.get("DISPATCHER_TESTS_LONG") != "1", reason="rspamd takes 15 CPU-seconds to begin")
+@pytest.mark.skipif(not IS_LONG, reason="rspamd takes 15 CPU-seconds to begin")
 def test_rspamd_is_asked_where_there_is_no_spamassassin(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

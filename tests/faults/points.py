@@ -32,6 +32,7 @@ class Point(StrEnum):
 
 
 CASES = [(way, point) for way in OFFERS for point in Point if (way, point) != ("chunked", Point.DATA)]
+TELLING = [(way, point) for way, point in CASES if way == "pipelined" or point in {Point.BODY, Point.REPLY}]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@
 """
 
 import mailbox
-import os
 import random
 import threading
 from base64 import b32encode
@@ -25,10 +24,11 @@ from dispatcher.storage.returns import Action
 from dispatcher.storage.schema import metadata
 from dispatcher.storage.standing import Cause, Channel
 from dispatcher.storage.suppressions import lift
+from tests.long import many
 from tests.returns.house import ANN, BOB, CLEO, DAN, EVE, FULL, SPAM, Copy, House, bounce, complaint, plain
 from tests.storage.books import SQLITE
 
-FORGERIES = 10_000 if os.environ.get("DISPATCHER_TESTS_LONG") == "1" else 800
+FORGERIES = many(800, long=10_000)
 
 
 @pytest.fixture

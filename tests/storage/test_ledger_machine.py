@@ -23,6 +23,7 @@ from dispatcher.storage.database import Database
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.mailings import Mailing
 from dispatcher.storage.reports import delivery_lines
+from tests.long import many
 from tests.storage.books import (
     ANN,
     CLEO,
@@ -172,7 +173,7 @@ def test_a_mailing_keeps_its_promise_whatever_happens(tmp_path: Path, database_u
     run_state_machine_as_test(
         OneMailing,
         settings=settings(
-            max_examples=30 if database_url == SQLITE else 5,
+            max_examples=many(12, long=300) if database_url == SQLITE else many(3, long=50),
             stateful_step_count=25,
             deadline=None,
             database=None,

@@ -23,6 +23,7 @@ from dispatcher.storage.standing import Cause, Channel
 from dispatcher.storage.subscribers import find_list, make_list, members
 from dispatcher.storage.suppressions import lift, suppress
 from dispatcher.web.joining import ask_for
+from tests.long import many
 from tests.storage.books import SQLITE, Copied, keys, open_at
 from tests.web.house import site_over
 
@@ -220,7 +221,7 @@ def test_only_the_readers_own_word_brings_him_back(tmp_path: Path, database_url:
     run_state_machine_as_test(
         House,
         settings=settings(
-            max_examples=40 if database_url == SQLITE else 3,
+            max_examples=many(15, long=300) if database_url == SQLITE else many(2, long=50),
             stateful_step_count=25,
             deadline=None,
             database=None,
