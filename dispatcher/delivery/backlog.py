@@ -152,6 +152,10 @@ class Backlog:
         full = {
             each for each in self._paces if self._waiting(each) >= _MOST_OF_A_SLOW_DOMAIN and not self._may_go(each)
         }
+        if len(self._routes) > 1:  # nor may a relay that is slow keep its like from the others
+            for shelf in self._shelves.values():
+                if len(shelf) > _MOST // (2 * len(self._routes)):
+                    full |= {each for each in shelf.domains if shelf.count(each) >= _MOST_OF_A_SLOW_DOMAIN}
         self._passed_over |= full
         held = frozenset(self._held)  # before the read: what is claimed meanwhile was held, too
         refreshed = self._refreshed
@@ -172,7 +176,7 @@ class Backlog:
 
     def _route_for(self, domain: str) -> Route | None:
         """A relay that is there for the domain, else any that serves all; of several, the furthest behind its share."""
-        up = [route for route in self._routes if route.is_up]
+        up = [each for each in self._routes if each.is_up] or [each for each in self._routes if each.failure is None]
         able = [each for each in up if each.serves(domain)] or [each for each in up if each.serves_all] or up
         return min(able, key=self._assigned.__getitem__, default=None)
 

@@ -92,13 +92,15 @@ class Courier:
             while await self._offer():
                 await self._carry()
         except LedgerFailed as error:
-            self._run.failure = self._run.failure or error
+            self._run.failure = error  # above all others: what cannot be recorded must not go on, or be forgotten
         finally:
             self._route.lines.remove(self._line)
             if self._turn is not None:
                 self._run.backlog.give_back(self._route, self._turn.delivery)
-            with contextlib.suppress(LedgerFailed):  # the run has failed by it; the row stays unsettled, a doubt
+            try:
                 await self._commit()
+            except LedgerFailed as error:  # the row stays unsettled, and the recorder with it
+                self._run.failure = error
             await self._line.quit()
 
     async def _offer(self) -> bool:

@@ -9,6 +9,8 @@ on the same boot, and by the run whose rows it names. It is a hint; the ledger s
 A slot is written when its row's claim is durable, so that the outcome of the row before it is durable, too.
 """
 
+import contextlib
+import fcntl
 import mmap
 import os
 import struct
@@ -76,11 +78,13 @@ class Slot:
 
 @contextmanager
 def record(path: Path, *, run: int, slots: int) -> Iterator[list[Slot]]:
-    """Makes the recorder of a run; it is removed when the run ends with every row settled. Raises LedgerFailed."""
+    """Makes the recorder of a run; it stays where a run could not record what it knew. Raises LedgerFailed."""
     size = _SLOT_BYTES * (slots + 1)
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600)
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
         try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the mapping keeps it: see is_being_written
+            os.ftruncate(descriptor, 0)
             os.posix_fallocate(descriptor, 0, size)  # or a full disk would kill us at the first store
             memory = mmap.mmap(descriptor, size)
         finally:
@@ -95,6 +99,16 @@ def record(path: Path, *, run: int, slots: int) -> Iterator[list[Slot]]:
             path.unlink(missing_ok=True)
             raise
     path.unlink(missing_ok=True)
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether its run lives: a lock at a server may be lost by a run that goes on."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def read_record(path: Path, *, run: int | None) -> Mapping[int, Flight] | None:

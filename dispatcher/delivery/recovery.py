@@ -4,17 +4,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dispatcher.delivery import maildir
-from dispatcher.delivery.recorder import Flight, Progress, read_record
+from dispatcher.delivery.recorder import Flight, Progress, is_being_written, read_record
 from dispatcher.delivery.relay import MaildirRelay, Relay
 from dispatcher.delivery.verdicts import Phase, judge
-from dispatcher.models import Delivery, Outcome, Reply, State
+from dispatcher.errors import Unfinished
+from dispatcher.models import Delivery, Kind, Outcome, Reply, State
 from dispatcher.storage.ledger import Ledger
 
 
 def recover(ledger: Ledger, relay: Relay, recorder: Path) -> int:
     """Settles rows that a dead run left as `sending`. Returns how many are in doubt."""
+    if is_being_written(recorder):
+        raise Unfinished("another run on this machine still has messages on their way; wait for it, or end it")
     unsettled = ledger.unsettled()
-    if isinstance(relay, MaildirRelay):
+    if isinstance(relay, MaildirRelay) and ledger.mailing.kind is not Kind.LIVE:
         outcomes = [_as_in_folder(relay.folder, each) for each in unsettled]
     else:
         flights = read_record(recorder, run=ledger.last_run())

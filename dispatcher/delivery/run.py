@@ -31,10 +31,10 @@ def run(
     say: Callable[[str], None],
     why_stopped: Callable[[], str | None] = lambda: None,
     on_interrupt: Callable[[], None] = lambda: None,
-) -> None:
-    """As engine.deliver; returns early, with rows left, when interrupted, or when `why_stopped` gives a reason."""
+) -> bool:
+    """As engine.deliver. Returns False early, with rows left, when interrupted or when `why_stopped` gives a reason."""
 
-    async def main() -> None:
+    async def main() -> bool:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         sending = asyncio.create_task(
             deliver(ledger, relays, build, terms, sign=sign, recorder=recorder, progress=progress, say=say, stop=stop)
@@ -61,9 +61,10 @@ def run(
             recover(ledger, relays[0], recorder)
         finally:
             watching.cancel()
+        return not stop.is_set()
 
     with _signals_given_back(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(main())
+        return runner.run(main())
 
 
 @contextlib.contextmanager

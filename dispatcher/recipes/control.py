@@ -13,7 +13,7 @@ from dispatcher.recipes.newsletter import Newsletter
 from dispatcher.storage.control import ask_to_stop, cancel, settle_doubts
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.lock import run_lock
-from dispatcher.storage.mailings import Mailing, find_mailing
+from dispatcher.storage.mailings import Mailing, find_mailing, lists_of
 from dispatcher.storage.reports import Doubt, count_states, doubts
 
 _DRAINED_WITHIN = 60.0  # seconds
@@ -24,7 +24,7 @@ def stop_issue(newsletter: Newsletter, what: str) -> str:
     """Has senders of an issue end after the messages they have begun. Raises NotFound."""
     mailing = _live(newsletter, what)
     ask_to_stop(newsletter.database, mailing.id)
-    return f"issue {mailing.issue} is stopped; send-issue {mailing.issue} goes on with it"
+    return f"issue {mailing.issue} is stopped; {_command_for(newsletter, mailing)} goes on with it"
 
 
 def cancel_issue(newsletter: Newsletter, what: str) -> str:
@@ -72,7 +72,7 @@ def resolve(
     left = len(open_doubts) - len(told) - len(denied)
     said.append(f"{len(told):,} were sent, {len(denied):,} are queued again, {left:,} stay in doubt")
     if denied:
-        said.append(f"run: send-issue {mailing.issue}")
+        said.append(f"run: {_command_for(newsletter, mailing)}")
     return said
 
 
@@ -92,6 +92,13 @@ def _live(newsletter: Newsletter, what: str) -> Mailing:
     if mailing is None:
         raise NotFound(f"issue {number} has not been sent to readers from here")
     return mailing
+
+
+def _command_for(newsletter: Newsletter, mailing: Mailing) -> str:
+    """What goes on with it and adds nobody."""
+    lists = sorted(lists_of(newsletter.database, mailing.id))
+    named = "" if not lists or newsletter.settings.list in lists else f" --list {lists[0]}"
+    return f"send-issue {mailing.issue}{named}"
 
 
 def _settle(newsletter: Newsletter, mailing: Mailing) -> None:

@@ -49,6 +49,7 @@ class Order:
     refreezes: bool = False  # in mid-issue: the rest get the files as they are now
     at: datetime | None = None  # a worker is to send it then
     force: str | None = None  # why the gate may be passed
+    only_left: bool = False  # nobody is added: those who have a row already are tried
     is_workers: bool = False  # a worker goes on with it, or begins what was scheduled
     on_interrupt: Callable[[], None] = lambda: None  # told of SIGINT and SIGTERM
     command: str = ""  # as it was typed: what to run again
@@ -195,7 +196,8 @@ def _going_on(
     where = _meant(order, own_only, list_name)
     counts = count_states(database, mailing.id)
     has_list = list_name in lists_of(database, mailing.id)
-    if not has_list or order.only_new or (order.is_workers and mailing.handed_over_at is None):
+    is_first = order.is_workers and mailing.handed_over_at is None
+    if not order.only_left and (not has_list or order.only_new or is_first):
         spoken = _bring_up_to_date(newsletter, order, editions, list_name, where)
         skip_reserved = not newsletter.stays_here
         to_add = members_without_row(database, mailing.id, list_name, where, skip_reserved=skip_reserved)

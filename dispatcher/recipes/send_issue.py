@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -35,8 +36,11 @@ from dispatcher.storage.control import (
     forget_schedule,
     forget_stop,
     is_stopped,
+    leave_to_workers,
+    move_to_present_editions,
     note_force,
     schedule,
+    scheduled_at,
     why_stopped,
 )
 from dispatcher.storage.database import now
@@ -59,6 +63,7 @@ def send_issue(newsletter: Newsletter, order: Order) -> int:
     signatures = signatures_for(newsletter.relay, newsletter.settings)
     with run_lock(newsletter.database):
         plan = make_plan(newsletter, order)
+        _require_still_asked_for(newsletter, order, plan)
         pass_gate(newsletter, order, plan)
         confirm(newsletter, order, plan)
         mailing = store_plan(newsletter, plan, with_readers=order.at is None)
@@ -66,11 +71,14 @@ def send_issue(newsletter: Newsletter, order: Order) -> int:
             note_force(newsletter.database, mailing.id, order.force)
         if order.at is not None:
             return _schedule(newsletter, order, plan, mailing)
-        forget_schedule(newsletter.database, mailing.id)
-        if was := forget_stop(newsletter.database, mailing.id):
+        if order.is_workers:
+            leave_to_workers(newsletter.database, mailing.id)
+        else:
+            forget_schedule(newsletter.database, mailing.id)
+        if not order.is_workers and (was := forget_stop(newsletter.database, mailing.id)):
             screen.note(f"this issue was {was}; going on")
         if plan.kind is Kind.LIVE and plan.to_mail and not order.is_workers:
-            _grant_grace(newsletter, mailing)
+            _grant_grace(newsletter, order, mailing)
         receipt = plan.folder / "receipt.json"
         ledger = Ledger(
             newsletter.database, mailing, on_handing_over=lambda: _keep_receipt(newsletter, mailing, receipt)
@@ -81,6 +89,16 @@ def send_issue(newsletter: Newsletter, order: Order) -> int:
             ledger.close()
 
 
+def _require_still_asked_for(newsletter: Newsletter, order: Order, plan: Plan) -> None:
+    """A worker looked before it had the lock: what was stopped or cancelled since is not its own. Raises Unfinished."""
+    if not order.is_workers or plan.earlier is None:
+        return
+    if why := why_stopped(newsletter.database, plan.earlier.id):
+        raise Unfinished(f"issue {plan.number} was {why}; send-issue {plan.number} goes on with it")
+    if not order.only_left and scheduled_at(newsletter.database, plan.earlier.id) is None:
+        raise Unfinished(f"issue {plan.number} is no longer scheduled")
+
+
 def _hand_over(
     newsletter: Newsletter, order: Order, plan: Plan, ledger: Ledger, signatures: Sequence[Signature]
 ) -> int:
@@ -88,6 +106,7 @@ def _hand_over(
     mailing = ledger.mailing
     recorder = newsletter.settings.folder / f"dispatcher.db-flight-{mailing.id}"
     recover(ledger, newsletter.relay, recorder)
+    move_to_present_editions(newsletter.database, mailing.id)
     ledger.requeue_deferred(now() if order.is_workers else now() + _DUE_OR_NOT)
     queued = ledger.counts()[State.QUEUED]
     failure: DispatcherError | None = None
@@ -109,6 +128,8 @@ def _hand_over(
     if found is not None and found.handed_over_at is not None:
         _keep_receipt(newsletter, found, plan.folder / "receipt.json")
     counts = ledger.counts()
+    if order.is_workers and not counts[State.QUEUED] and not counts[State.SENDING]:
+        forget_schedule(newsletter.database, mailing.id)
     _log.info(
         "sending ended", extra=_facts(mailing, counts=dict(counts), failure=type(failure).__name__ if failure else None)
     )
@@ -140,14 +161,15 @@ def _facts(mailing: Mailing, **more: object) -> dict[str, object]:
     return {"facts": {"issue": mailing.issue, "kind": mailing.kind, "mailing": mailing.id, **more}}
 
 
-def _send(newsletter: Newsletter, order: Order, ledger: Ledger, way: Callable[[Terms], None]) -> None:
+def _send(newsletter: Newsletter, order: Order, ledger: Ledger, way: Callable[[Terms], bool]) -> None:
     """Step 5; with a canary, the first readers alone, and the others only if few of those were refused."""
     settings, mailing = newsletter.settings, ledger.mailing
     terms = Terms(patience=order.patience, retry_for=settings.retry_for, pacing=pacing_of(settings))
     canary, counts = settings.canary, ledger.counts()
     tried = counts[State.SENT] + counts[State.REFUSED] + counts[State.IN_DOUBT]
     if canary is not None and mailing.kind is Kind.LIVE and tried < canary.readers < tried + counts[State.QUEUED]:
-        way(replace(terms, patience=timedelta(), most=canary.readers - tried))
+        if not way(replace(terms, patience=timedelta(), most=canary.readers - tried)):
+            return  # interrupted or stopped
         counts = ledger.counts()
         ended = counts[State.SENT] + counts[State.REFUSED]
         if ended and counts[State.REFUSED] / ended > canary.most_refused:
@@ -158,24 +180,32 @@ def _send(newsletter: Newsletter, order: Order, ledger: Ledger, way: Callable[[T
             )
         wait = parse_duration(canary.wait).total_seconds()
         screen.note(f"the first {ended:,} readers are mailed; the others follow in {screen.spoken_time(wait)}")
-        if not _passes(newsletter, mailing, wait):
+        if not _passes(newsletter, order, mailing, wait):
             return
     way(terms)
 
 
-def _grant_grace(newsletter: Newsletter, mailing: Mailing) -> None:
+def _grant_grace(newsletter: Newsletter, order: Order, mailing: Mailing) -> None:
     """Time in which Ctrl-C or `dispatcher stop` recalls everything. Raises Unfinished then."""
     grace = newsletter.settings.grace.total_seconds()
     if not grace:
         return
     screen.say(f"sending begins in {screen.spoken_time(grace)}; until then Ctrl-C recalls everything")
-    if not _passes(newsletter, mailing, grace):
-        raise Unfinished(f"recalled: nobody was mailed; run again: send-issue {mailing.issue}")
+    if not _passes(newsletter, order, mailing, grace):
+        raise Unfinished(
+            f"recalled: nobody was mailed now; run again: {order.command or f'send-issue {mailing.issue}'}"
+        )
 
 
-def _passes(newsletter: Newsletter, mailing: Mailing, seconds: float) -> bool:
+def _passes(newsletter: Newsletter, order: Order, mailing: Mailing, seconds: float) -> bool:
     """Waits; False as soon as somebody interrupts or stops the mailing."""
     until = time.monotonic() + seconds
+
+    def heard(*_: object) -> None:
+        order.on_interrupt()
+        raise KeyboardInterrupt
+
+    before = {each: signal.signal(each, heard) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         while (left := until - time.monotonic()) > 0:
             if is_stopped(newsletter.database, mailing.id):
@@ -183,6 +213,9 @@ def _passes(newsletter: Newsletter, mailing: Mailing, seconds: float) -> bool:
             time.sleep(min(left, _BETWEEN_LOOKS))
     except KeyboardInterrupt:
         return False
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
     return True
 
 

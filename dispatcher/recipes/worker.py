@@ -134,6 +134,7 @@ def _go_on(
         is_confirmed=True,
         patience=timedelta(),
         skip_bad_rows=bool(plan and plan.get("skip_bad_rows")),
+        only_left=plan is None,
         is_workers=True,
         on_interrupt=end.tell,
     )
@@ -141,6 +142,7 @@ def _go_on(
         send_issue(newsletter, order)
     except Unfinished as error:
         screen.note(str(error), issue=mailing.issue)
+        paused[mailing.id] = now() + _PAUSE_AFTER_ERROR
     except DispatcherError as error:
         screen.complain(f"issue {mailing.issue}: {error}; tried again in a minute", issue=mailing.issue)
         paused[mailing.id] = now() + _PAUSE_AFTER_ERROR

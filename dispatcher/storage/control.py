@@ -9,7 +9,7 @@ from dispatcher.models import Kind, State
 from dispatcher.storage.database import Database, now
 from dispatcher.storage.mailings import Freeze, Mailing, find_mailing
 from dispatcher.storage.readers import speaks
-from dispatcher.storage.schema import delivery, edition, mailing, picture, subscriber
+from dispatcher.storage.schema import as_text, delivery, edition, mailing, picture, subscriber
 
 CANCELLED = "cancelled"
 _KNOWN = ""  # somebody went on all the same
@@ -134,6 +134,27 @@ def scheduled_at(database: Database, mailing_id: int) -> datetime | None:
 
 def forget_schedule(database: Database, mailing_id: int) -> None:
     _set(database, mailing_id, scheduled_at=None, scheduled=null())
+
+
+def leave_to_workers(database: Database, mailing_id: int) -> None:
+    """Until nobody is queued any more: so that a worker that fails, ends or dies leaves it to the next look."""
+    _set(database, mailing_id, scheduled_at=func.coalesce(mailing.c.scheduled_at, as_text(now())))
+
+
+def move_to_present_editions(database: Database, mailing_id: int) -> None:
+    """Who is queued again after a refreeze gets the edition that took the place of his."""
+    known = select(edition.c.id, edition.c.language).where(edition.c.mailing_id == mailing_id).order_by(edition.c.id)
+    with database.reading() as connection:
+        editions = connection.execute(known).all()
+    present = {row.language: row.id for row in editions if "@" not in row.language}
+    replaced = [(row.id, row.language.partition("@")[0]) for row in editions if "@" in row.language]
+    if not replaced:
+        return
+    waits = delivery.c.state.in_([State.QUEUED, State.DEFERRED])
+    with database.writing() as connection:
+        for number, language in replaced:
+            his = update(delivery).where(delivery.c.mailing_id == mailing_id, delivery.c.edition_id == number, waits)
+            connection.execute(his.values(edition_id=present.get(language, min(present.values()))))
 
 
 def due_mailings(database: Database, at: datetime) -> list[tuple[Mailing, Mapping[str, object] | None]]:

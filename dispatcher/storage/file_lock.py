@@ -29,9 +29,12 @@ def hold(path: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise another_run(file.read()) from None
-        file.truncate(0)
-        file.write(this_run())
-        file.flush()
+        try:
+            file.truncate(0)
+            file.write(this_run())
+            file.flush()
+        except OSError as error:
+            raise LedgerFailed(f"{path}: {error.strerror}; nothing is sent without its lock") from error
         try:
             with signs_of_life(descriptor):
                 yield

@@ -1,7 +1,7 @@
 """Lets one run send at a time, on whatever machine it is, and tells which."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from dispatcher.storage.database import Database
 from dispatcher.storage.driver import Sender
@@ -10,7 +10,9 @@ from dispatcher.storage.driver import Sender
 @contextmanager
 def run_lock(database: Database) -> Iterator[None]:
     """Holds the lock. Raises Unfinished at once, naming the holder, if another run has it."""
-    with database.driver.run_lock(database.engine):
+    with ExitStack() as held:
+        with database.failures_named():
+            held.enter_context(database.driver.run_lock(database.engine))
         yield
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from PIL import Image
 
-from tests.newsletter import ANN, BOB, CAST, CLEO, DAN, READERS, WANG_FANG, Newsletter
+from tests.newsletter import ANN, BOB, CAST, CLEO, DAN, READERS, WANG_FANG, Newsletter, text_of
 from tests.relay import Relay
 from tests.servers.postfix import Postfix
 
@@ -247,3 +247,73 @@ def test_a_message_id_alone_proves_nothing(live: Newsletter, relay: Relay) -> No
     assert "not sent, the relay never queued it" in said
     live.send()
     assert relay.copies == dict.fromkeys(CAST, 1)
+
+
+@pytest.mark.parametrize(
+    "command", [("resolve", "29", "--from-log", "/dev/null"), ("cancel", "29")], ids=["resolve", "cancel"]
+)
+def test_who_settles_doubts_without_the_relays_variable_queues_nobody_again(
+    live: Newsletter, relay: Relay, command: tuple[str, ...]
+) -> None:
+    relay.hold("dot")
+    sender = live.start("send-issue", "29", "--yes")
+    relay.wait_for(lambda relay: len(relay.offered) > 0)
+    time.sleep(0.3)
+    sender.kill()
+    sender.wait()
+    [kept] = relay.copies
+    relay.forget_rules()
+    live.expect(0, "dispatcher", *command, env={"DISPATCHER_RELAY": "maildir:outbox"})
+    assert live.states()[kept] == "in_doubt"
+    live.send(code=76)
+    assert relay.copies[kept] == 1
+
+
+def test_a_reader_refused_before_a_refreeze_gets_the_new_edition_when_he_is_tried_again(
+    live: Newsletter, relay: Relay
+) -> None:
+    relay.reply("rcpt", "550 5.7.1 not from you today", to=DAN, times=1)
+    relay.reply("rcpt", "451 4.7.1 come again", to=CLEO, times=1)
+    live.send(code=75)
+    live.replace("issues/29/issue.md", "here are two small stories", "here are two corrected stories")
+    live.send("--refreeze")
+    live.send("--retry-refused")
+    assert "two corrected stories" in text_of(relay.message_to(DAN).parsed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_the_first_readers_stops_before_the_others(
+    live: Newsletter, relay: Relay, number: signal.Signals
+) -> None:
+    table = '\n[tool.dispatcher.canary]\nreaders = 3\nwait = "0"\nmost_refused = 0.5\n'
+    live.write("pyproject.toml", live.read("pyproject.toml") + table)
+    release = relay.hold("dot")
+    sender = live.start("send-issue", "29", "--yes")
+    relay.wait_for(lambda relay: len(relay.offered) > 0)
+    sender.send_signal(number)
+    until = time.monotonic() + 30
+    while "stopping" not in live.said("send-issue"):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    release()
+    assert sender.wait(30) == 75
+    assert len(relay.copies) <= 3
+
+
+def test_sigterm_recalls_everything_during_the_grace(live: Newsletter, relay: Relay) -> None:
+    live.replace("pyproject.toml", "list =", 'grace = "1m"\nlist =')
+    sender = live.start("send-issue", "29", "--yes")
+    until = time.monotonic() + 30
+    while "recalls" not in live.said("send-issue"):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    sender.send_signal(signal.SIGTERM)
+    assert sender.wait(30) == 75
+    assert not relay.copies
+
+
+def test_what_goes_on_with_a_stopped_issue_names_its_list(live: Newsletter, relay: Relay) -> None:
+    live.write("subscribers/vip.csv", "email,name,language\nvip@example.com,V,en\n")
+    relay.reply("rcpt", "451 4.7.1 come again", to="vip@example.com", times=1)
+    live.send("--list", "vip", code=75)
+    assert "send-issue 29 --list vip goes on" in live.expect(0, "dispatcher", "stop", "29")

@@ -1,6 +1,7 @@
 """The engine with a real ledger and a real relay: everybody ends as the promise says, and nobody twice."""
 
 import asyncio
+import contextlib
 import gc
 import sqlite3
 import time
@@ -13,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from dispatcher.delivery.maildir import open_maildir, store
+from dispatcher.delivery.recorder import record
 from dispatcher.delivery.recovery import recover
 from dispatcher.delivery.relay import MaildirRelay, read_relay
 from dispatcher.delivery.smtp import Conversation, Way
 from dispatcher.errors import LedgerFailed, RelayUnusable, Unfinished
-from dispatcher.models import Outcome, State
+from dispatcher.models import Kind, Outcome, State
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.pen import Claim
 from dispatcher.storage.reports import delivery_lines
@@ -489,17 +491,18 @@ def test_what_a_dead_run_left_is_in_doubt_and_not_sent_again(cast: Office) -> No
     assert cast.line(ANN).state is State.IN_DOUBT
 
 
-def test_a_maildir_knows_what_it_has(cast: Office) -> None:
-    outbox = MaildirRelay(folder=cast.folder / "outbox")
-    ann, cleo, *_ = cast.ledger.queued(after=0, limit=4)
-    cast.ledger.commit([], [Claim(delivery_id=each.id, at=NOON) for each in (ann, cleo)])
+def test_a_maildir_knows_what_it_has(office: Office) -> None:
+    office.enlist(ANN, CLEO, DAN, EVE, kind=Kind.MAILDIR)
+    outbox = MaildirRelay(folder=office.folder / "outbox")
+    ann, cleo, *_ = office.ledger.queued(after=0, limit=4)
+    office.ledger.commit([], [Claim(delivery_id=each.id, at=NOON) for each in (ann, cleo)])
     open_maildir(outbox.folder)
     name = store(outbox.folder, ann.message_id, b"hello\r\n")
-    assert recover(cast.ledger, outbox, cast.recorder) == 0
-    assert rows(cast.database) == {1: State.SENT, 2: State.QUEUED, 3: State.QUEUED, 4: State.QUEUED}
-    assert (cast.line(ANN).code, cast.line(ANN).reply) == (250, name)
-    asyncio.run(cast.deliver(outbox))
-    assert set(cast.states.values()) == {State.SENT}
+    assert recover(office.ledger, outbox, office.recorder) == 0
+    assert rows(office.database) == {1: State.SENT, 2: State.QUEUED, 3: State.QUEUED, 4: State.QUEUED}
+    assert (office.line(ANN).code, office.line(ANN).reply) == (250, name)
+    asyncio.run(office.deliver(outbox))
+    assert set(office.states.values()) == {State.SENT}
     assert len(list((outbox.folder / "new").iterdir())) == 4
 
 
@@ -509,3 +512,40 @@ def test_an_outbox_that_cannot_be_written_stops_the_issue_and_marks_nobody(cast:
     with pytest.raises(RelayUnusable, match="outbox must be a folder"):
         asyncio.run(cast.deliver(outbox))
     assert set(cast.states.values()) == {State.QUEUED}
+
+
+def test_what_cannot_be_recorded_at_the_end_of_a_stopped_run_is_known_to_the_next(office: Office, relay: Relay) -> None:
+    office.enlist(ANN, CLEO)
+    release = relay.hold("dot")
+
+    async def main() -> None:
+        office.stop = asyncio.Event()
+        sending = asyncio.create_task(office.deliver())
+        await asyncio.to_thread(relay.wait_for, lambda relay: len(relay.offered) == 1)
+        office.stop.set()
+        other = sqlite3.connect(office.folder / "dispatcher.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        release()
+        with pytest.raises(LedgerFailed):
+            await sending
+        other.close()
+
+    with sqlite_patience(office, milliseconds=100):
+        asyncio.run(main())
+    recover(office.ledger, read_relay(relay.url, folder=office.folder), office.recorder)
+    assert office.states[ANN] is State.SENT
+
+
+def test_a_recorder_that_a_living_run_writes_is_left_alone(cast: Office) -> None:
+    slots = record(cast.recorder, run=cast.ledger.begin_run(), slots=1)
+    with slots, pytest.raises(Unfinished, match="still has messages on their way"):
+        recover(cast.ledger, read_relay(cast.relay.url, folder=cast.folder), cast.recorder)
+
+
+@contextlib.contextmanager
+def sqlite_patience(office: Office, *, milliseconds: int) -> Iterator[None]:
+    """How long the ledger waits for another writer."""
+    connection = office.ledger._pen.connection  # type: ignore[attr-defined]
+    connection.execute(f"PRAGMA busy_timeout={milliseconds}")
+    yield
+    connection.execute("PRAGMA busy_timeout=30000")
