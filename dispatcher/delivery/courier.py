@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 
 from dispatcher.delivery.backlog import Backlog
 from dispatcher.delivery.line import Line, Parcel
+from dispatcher.delivery.outcome import outcome_of
 from dispatcher.delivery.pace import asks_for_less, asks_for_tomorrow, speaks_of_all
 from dispatcher.delivery.recorder import Slot
-from dispatcher.delivery.route import Route
+from dispatcher.delivery.route import Route, has_had_its_day, refuses_all
 from dispatcher.delivery.smtp import Ending
 from dispatcher.delivery.terms import Build, Sign, Terms
-from dispatcher.delivery.verdicts import Phase, Then, Verdict, judge, next_attempt
+from dispatcher.delivery.verdicts import Phase, Then, Verdict, judge
 from dispatcher.delivery.writer import Writer
 from dispatcher.errors import DispatcherError, LedgerFailed, RelayUnusable, Unfinished
 from dispatcher.models import Delivery, Outcome, State
@@ -27,7 +28,6 @@ from dispatcher.storage.pen import Claim
 _START_WITHIN = timedelta(seconds=30)
 _LONGEST_PAUSE = 60.0  # seconds between attempts to reach a lost relay
 _LONGEST_BLINK = 0.5  # seconds after which a courier that waits sees that others are done
-_QUICK_ATTEMPTS = 3  # after so many losses of the connection a reader waits like a deferred one
 
 
 @dataclass(slots=True, kw_only=True)
@@ -221,7 +221,7 @@ class Courier:
                 return False  # the relay takes no more connections than these
             if route.lost_since is not None and not has_others:
                 limit = run.terms.patience if route.has_connected else min(run.terms.patience, _START_WITHIN)
-                if run.terms.clock() - route.lost_since >= limit:
+                if run.terms.ticks() - route.lost_since >= limit.total_seconds():
                     run.lose(route, self._lost())
                     return False
             if line.failures and await self._is_done_without(min(2.0 ** (line.failures - 1), _LONGEST_PAUSE)):
@@ -235,7 +235,7 @@ class Courier:
                 return False
             line.failures += 1
             line.last_refusal = refusal.reason
-            route.lost_since = route.lost_since or run.terms.clock()
+            route.lose(run.terms.ticks())
             self._leave_it_to_others()
         return False
 
@@ -279,7 +279,7 @@ class Courier:
             line.failures = 0 if had_carried else line.failures + 1
             if verdict.then is Then.WAIT and not had_carried:
                 line.last_refusal = str(ending.reply)
-                route.lost_since = route.lost_since or turn.at
+                route.lose(run.terms.ticks())
         else:
             line.failures = 0
             route.lost_since = None
@@ -295,36 +295,6 @@ class Courier:
         if self._route.has_connected:
             return Unfinished(f"relay {relay} was lost for longer than --patience: {why}; run it again")
         return RelayUnusable(f"relay {relay} cannot be reached: {why}; nobody is marked")
-
-
-def outcome_of(
-    delivery: Delivery, at: datetime, verdict: Verdict, ending: Ending, terms: Terms, *, relay: str
-) -> Outcome:
-    """How an attempt begun at `at` is recorded: a reader who was lost too often waits like a deferred one."""
-    state, due_at = verdict.state, None
-    attempts = delivery.attempts + 1
-    if verdict.then is Then.RECONNECT and state is State.QUEUED and attempts >= _QUICK_ATTEMPTS:
-        state = State.DEFERRED
-    if state is State.DEFERRED:
-        deadline = (delivery.first_attempt_at or at) + terms.retry_for
-        due_at = min(next_attempt(attempts, now=at, jitter=terms.jitter()), deadline)
-        if at >= deadline:
-            state, due_at = State.REFUSED, None
-    reason = None if ending.reply else f"the connection was lost at {ending.phase}"
-    return Outcome(
-        delivery_id=delivery.id, state=state, reply=ending.reply, reason=reason, due_at=due_at, relay=relay,
-        domain=delivery.domain,
-    )  # fmt: skip
-
-
-def refuses_all(route: Route) -> RelayUnusable:
-    return RelayUnusable(f"relay {route.relay} refuses every message: {route.breaker.words}; nobody is marked")
-
-
-def has_had_its_day(route: Route) -> Unfinished:
-    return Unfinished(
-        f"relay {route.relay} has had its messages of the day; run it again after {route.more_at:%Y-%m-%d %H:%M %Z}"
-    )
 
 
 def _is_session_end(ending: Ending) -> bool:

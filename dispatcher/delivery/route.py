@@ -8,7 +8,7 @@ from dispatcher.delivery.pace import Pace
 from dispatcher.delivery.relay import MaildirRelay, Relay
 from dispatcher.delivery.replies import Manners
 from dispatcher.delivery.verdicts import Breaker
-from dispatcher.errors import DispatcherError
+from dispatcher.errors import DispatcherError, RelayUnusable, Unfinished
 
 _READERS_PER_CONNECTION = 20  # before a further one is opened
 
@@ -25,13 +25,17 @@ class Route:
     manners: Manners = field(default_factory=Manners)
     lines: list[Line] = field(default_factory=list)
     has_connected: bool = False
-    lost_since: datetime | None = None
+    lost_since: float | None = None  # seconds, by a clock that nobody sets
     failure: DispatcherError | None = None
 
     @property
     def is_up(self) -> bool:
         """Whether mail may be given to it now."""
         return self.failure is None and (self.lost_since is None or any(line.is_open for line in self.lines))
+
+    def lose(self, at: float) -> None:
+        """It does not answer; what counts is since when."""
+        self.lost_since = at if self.lost_since is None else self.lost_since
 
     @property
     def weight(self) -> float:
@@ -54,3 +58,13 @@ class Route:
         wanted = min(self.most_lines, 1 + readers // _READERS_PER_CONNECTION)
         self.lines = [line_to(self.relay, self.manners) for _ in range(wanted)]
         return list(self.lines)
+
+
+def refuses_all(route: Route) -> RelayUnusable:
+    return RelayUnusable(f"relay {route.relay} refuses every message: {route.breaker.words}; nobody is marked")
+
+
+def has_had_its_day(route: Route) -> Unfinished:
+    return Unfinished(
+        f"relay {route.relay} has had its messages of the day; run it again after {route.more_at:%Y-%m-%d %H:%M %Z}"
+    )

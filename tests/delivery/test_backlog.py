@@ -9,7 +9,6 @@ from dispatcher.delivery.route import Route
 from dispatcher.delivery.verdicts import Breaker
 from dispatcher.errors import Unfinished
 from dispatcher.models import Delivery, Subscriber
-from tests.delivery.office import NOON
 
 SLOW, OTHERS = 6_000, 1_000
 
@@ -63,7 +62,7 @@ def test_what_a_relay_had_when_it_was_given_up_is_not_left_with_it_though_the_ot
         for _ in range(40):
             await backlog.fill(slow)
             await backlog.fill(fast)
-        fast.lost_since = NOON
+        fast.lose(0.0)
         slow.failure = Unfinished("given up")
         backlog.reassign(slow)
         fast.lost_since = None
