@@ -61,6 +61,8 @@ def run(
             recover(ledger, relays[0], recorder)
         finally:
             watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
         return not stop.is_set()
 
     with _signals_given_back(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -81,8 +83,9 @@ async def _watch(why_stopped: Callable[[], str | None], stop: asyncio.Event, say
     while not stop.is_set():
         try:
             why = await asyncio.to_thread(why_stopped)
-        except LedgerFailed as error:  # nothing more can be claimed either
-            why = str(error)
+        except LedgerFailed:  # nothing more can be claimed either
+            stop.set()
+            raise
         if why is not None:
             say(f"{why}; open conversations are finished")
             stop.set()
