@@ -64,11 +64,11 @@ def send_issue(newsletter: Newsletter, order: Order) -> int:
     with run_lock(newsletter.database):
         plan = make_plan(newsletter, order)
         _require_still_asked_for(newsletter, order, plan)
-        pass_gate(newsletter, order, plan)
+        forced = pass_gate(newsletter, order, plan)
         confirm(newsletter, order, plan)
         mailing = store_plan(newsletter, plan, with_readers=order.at is None)
-        if order.force is not None:
-            note_force(newsletter.database, mailing.id, order.force)
+        if forced is not None:
+            note_force(newsletter.database, mailing.id, forced)
         if order.at is not None:
             return _schedule(newsletter, order, plan, mailing)
         if order.is_workers:

@@ -110,7 +110,8 @@ def staged_hashes(database: Database, issue: int) -> set[str]:
 
 
 def note_force(database: Database, mailing_id: int, reason: str) -> None:
-    _set(database, mailing_id, forced=reason)
+    """Beside what was noted before."""
+    _set(database, mailing_id, forced=func.coalesce(mailing.c.forced + "; ", "") + reason)
 
 
 def force_of(database: Database, mailing_id: int) -> str | None:

@@ -66,6 +66,17 @@ def test_a_reason_passes_the_gate_and_is_remembered(gated: Newsletter) -> None:
     assert "the printer waits" in gated.expect(0, "dispatcher", "report", "29")
 
 
+def test_a_reason_is_kept_if_the_gate_needed_it_and_beside_an_earlier_one(gated: Newsletter, relay: Relay) -> None:
+    gated.send("--force", "", code=2)
+    gated.send("--force", "  ", code=2)
+    relay.reply("rcpt", "451 4.7.1 come again", to=CLEO, times=3)
+    gated.send("--force", "the printer waits", code=75)
+    gated.send("--force", "was not needed", code=75)
+    gated.replace("issues/29/issue.md", "two small stories", "two corrected stories")
+    gated.send("--refreeze", "--force", "a wrong name", code=75)
+    assert "sent without staging: the printer waits; a wrong name\n" in gated.expect(0, "dispatcher", "report", "29")
+
+
 # --- stop and cancel ----------------------------------------------------------------------------------
 
 
