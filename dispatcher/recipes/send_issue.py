@@ -41,6 +41,7 @@ from dispatcher.storage.control import (
     note_force,
     schedule,
     scheduled_at,
+    was_cancelled,
     why_stopped,
 )
 from dispatcher.storage.database import now
@@ -75,7 +76,7 @@ def send_issue(newsletter: Newsletter, order: Order) -> int:
             leave_to_workers(newsletter.database, mailing.id)
         else:
             forget_schedule(newsletter.database, mailing.id)
-        if not order.is_workers and (was := forget_stop(newsletter.database, mailing.id)):
+        if plan.to_mail and not order.is_workers and (was := forget_stop(newsletter.database, mailing.id)):
             screen.note(f"this issue was {was}; going on")
         if plan.kind is Kind.LIVE and plan.to_mail and not order.is_workers:
             _grant_grace(newsletter, order, mailing)
@@ -192,6 +193,8 @@ def _grant_grace(newsletter: Newsletter, order: Order, mailing: Mailing) -> None
         return
     screen.say(f"sending begins in {screen.spoken_time(grace)}; until then Ctrl-C recalls everything")
     if not _passes(newsletter, order, mailing, grace):
+        if was_cancelled(newsletter.database, mailing.id):
+            raise Unfinished(f"issue {mailing.issue} was cancelled: nobody was mailed now")
         raise Unfinished(
             f"recalled: nobody was mailed now; run again: {order.command or f'send-issue {mailing.issue}'}"
         )
@@ -237,10 +240,12 @@ def _schedule(newsletter: Newsletter, order: Order, plan: Plan, mailing: Mailing
 def _summarise(newsletter: Newsletter, order: Order, ledger: Ledger, *, had_work: bool, has_failed: bool) -> None:
     mailing, counts = ledger.mailing, ledger.counts()
     spoken = screen.spoken_counts(counts)
+    is_cancelled = was_cancelled(newsletter.database, mailing.id)
     if had_work:
         screen.say(f"issue {mailing.issue}: {spoken}")
     else:
-        screen.say(f"issue {mailing.issue} has been sent already, nobody is mailed again: {spoken}")
+        how = "was cancelled" if is_cancelled else "has been sent already"
+        screen.say(f"issue {mailing.issue} {how}, nobody is mailed again: {spoken}")
     if order.is_workers and counts[State.IN_DOUBT]:  # what a worker says is kept in a log
         screen.say(f"who is in doubt: dispatcher report {mailing.issue}")
     elif counts[State.IN_DOUBT]:
@@ -248,7 +253,9 @@ def _summarise(newsletter: Newsletter, order: Order, ledger: Ledger, *, had_work
             screen.say(f"in doubt: {address}")
     if has_failed:
         return
-    if (counts[State.DEFERRED] or counts[State.QUEUED]) and mailing.kind is not Kind.STAGING:
+    if is_cancelled and had_work:
+        screen.say("cancelled: who was not mailed yet is not mailed")
+    elif (counts[State.DEFERRED] or counts[State.QUEUED]) and mailing.kind is not Kind.STAGING:
         screen.say(f"not finished; run again: {order.command or f'send-issue {mailing.issue}'}")
     if isinstance(newsletter.relay, MaildirRelay) and had_work:
         name = newsletter.relay.folder.name

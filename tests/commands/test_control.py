@@ -111,6 +111,40 @@ def test_cancel_gives_up_the_rest(live: Newsletter, relay: Relay) -> None:
     live.expect(0, "dispatcher", "audit", "29")
 
 
+def test_what_is_over_is_neither_stopped_nor_cancelled(live: Newsletter) -> None:
+    live.send()
+    for command in ("stop", "cancel"):
+        assert "issue 29 has been sent already" in live.expect(0, "dispatcher", command, "29")
+    assert "stopped" not in live.send()
+
+
+def test_a_cancelled_issue_is_told_as_cancelled_and_its_doubts_are_counted(live: Newsletter, relay: Relay) -> None:
+    relay.close("dot", to=DAN, times=1)
+    relay.reply("rcpt", "451 4.7.1 come again", to=CLEO)
+    live.send(code=75)
+    assert "1 are in doubt: dispatcher report 29" in live.expect(0, "dispatcher", "cancel", "29")
+    assert "issue 29 is cancelled" in live.expect(0, "dispatcher", "stop", "29")
+    said = live.send(code=76)
+    assert "issue 29 was cancelled, nobody is mailed again" in said
+    assert "stopped" not in said
+
+
+def test_the_sender_of_an_issue_that_is_cancelled_says_so(live: Newsletter, relay: Relay) -> None:
+    release = relay.hold("dot")
+    sender = live.start("send-issue", "29", "--yes")
+    relay.wait_for(lambda relay: relay.commands["DATA"] > 0)
+    cancelling = live.start("dispatcher", "cancel", "29")
+    until = time.monotonic() + 30
+    while "cancelled; open conversations are finished" not in live.said("send-issue"):
+        assert time.monotonic() < until, live.said("send-issue")
+        time.sleep(0.05)
+    release()
+    assert sender.wait(60) == 75
+    assert cancelling.wait(60) == 0
+    assert "cancelled: who was not mailed yet is not mailed" in live.said("send-issue")
+    assert "run again" not in live.said("send-issue")
+
+
 # --- after completion, and in mid-issue ---------------------------------------------------------------
 
 
