@@ -84,7 +84,7 @@ def report(
             print(html)
             return
         {ReportFormat.TEXT: write.as_text, ReportFormat.JSON: write.as_json, ReportFormat.TSV: write.as_tsv}[output](
-            database, mailing
+            database, mailing, settings.timezone
         )
 
 

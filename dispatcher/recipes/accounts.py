@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from dispatcher.audience.people import find_person
 from dispatcher.config import Settings
 from dispatcher.content.source.issue import find_issue, issue_folders, issue_number
+from dispatcher.desk.asked import spoken_standing
 from dispatcher.desk.screen import spoken_counts
 from dispatcher.desk.why import explanation
 from dispatcher.errors import NotFound
@@ -35,21 +36,33 @@ class Standing:
     def when(self) -> datetime | None:
         if self.mailing is None:
             return None
+        if self.mailing.asked.scheduled_at is not None:
+            return None  # it has not begun
         return _local(self.mailing.handed_over_at or self.mailing.frozen_at, self.timezone)
 
+    @property
+    def standing(self) -> str | None:
+        """What was asked of it, in words."""
+        if self.mailing is None:
+            return None
+        return spoken_standing(self.mailing.asked, self.mailing.counts, self.timezone)
+
     def cells(self) -> list[str]:
-        if self.mailing is None or self.when is None:
+        if self.mailing is None:
             return [str(self.issue), self.sent_as, "", ""]
-        return [str(self.issue), self.sent_as, f"{self.when:%Y-%m-%d %H:%M}", spoken_counts(self.mailing.counts)]
+        counts = spoken_counts(self.mailing.counts) if self.mailing.counts or not self.standing else None
+        outcome = "; ".join(each for each in (counts, self.standing) if each)
+        return [str(self.issue), self.sent_as, f"{self.when:%Y-%m-%d %H:%M}" if self.when else "", outcome]
 
     def plain(self) -> dict[str, object]:
         if self.mailing is None:
-            return {"issue": self.issue, "kind": None, "handed_over_at": None, "counts": {}}
+            return {"issue": self.issue, "kind": None, "handed_over_at": None, "standing": None, "counts": {}}
         handed_over = self.mailing.handed_over_at
         return {
             "issue": self.issue,
             "kind": self.mailing.kind.value,
             "handed_over_at": handed_over.isoformat(timespec="seconds") if handed_over else None,
+            "standing": self.standing,
             "counts": {state.value: rows for state, rows in sorted(self.mailing.counts.items())},
         }
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import String, cast, func, select
 
 from dispatcher.models import Kind, State
+from dispatcher.storage.asked import Asked, asked_in
 from dispatcher.storage.database import Database
 from dispatcher.storage.mailings import Mailing
 from dispatcher.storage.schema import delivery, edition, mailing, mailing_list, reader_list, subscriber
@@ -36,6 +37,7 @@ class MailingSummary:
     kind: Kind
     frozen_at: datetime
     handed_over_at: datetime | None
+    asked: Asked
     counts: Mapping[State, int]
 
 
@@ -60,6 +62,7 @@ def summaries(database: Database) -> list[MailingSummary]:
                 kind=Kind(row.kind),
                 frozen_at=row.frozen_at,
                 handed_over_at=row.handed_over_at,
+                asked=asked_in(row),
                 counts=tally,
             )
     return list(found.values())

@@ -1,5 +1,7 @@
 """What an operator can do to an issue: the gate, stop and cancel, new and refused readers, a later hour, doubts."""
 
+import json
+import re
 import signal
 import time
 from datetime import UTC, datetime, timedelta
@@ -214,6 +216,25 @@ def test_a_worker_tries_deferred_readers_when_they_are_due(live: Newsletter, rel
     assert relay.copies == dict.fromkeys(CAST, 1)
     assert "who is in doubt: dispatcher report 29" in live.said("dispatcher")
     assert DAN not in live.said("dispatcher")  # it is kept in a log
+
+
+def test_what_was_asked_of_an_issue_is_in_its_status_and_report(live: Newsletter) -> None:
+    def seen() -> tuple[str, str]:
+        [standing] = json.loads(live.expect(0, "dispatcher", "status", "29", "--format", "json"))
+        shown = live.expect(0, "dispatcher", "status", "29") + live.expect(0, "dispatcher", "report", "29")
+        return standing["standing"], shown
+
+    live.send("--at", "2036-12-28T22:41+00:00")
+    standing, shown = seen()
+    assert standing == "scheduled for 2036-12-28 22:41 UTC to readers"
+    assert shown.count(standing) == 2
+    assert re.search("live +scheduled", shown)  # not sent at any hour yet
+    live.expect(0, "dispatcher", "stop", "29")
+    assert seen()[0] == f"stopped, {standing}"
+    live.expect(0, "dispatcher", "cancel", "29")
+    standing, shown = seen()
+    assert standing == "cancelled"
+    assert shown.count("cancelled") == 2
 
 
 # --- canary and grace ---------------------------------------------------------------------------------
