@@ -14,6 +14,7 @@ from dispatcher.desk.screen import spoken_counts
 from dispatcher.desk.why import explanation
 from dispatcher.errors import NotFound
 from dispatcher.models import Kind
+from dispatcher.storage.asked import Asked, asked_of
 from dispatcher.storage.database import Database, find_database
 from dispatcher.storage.history import story_of
 from dispatcher.storage.mailings import Mailing, reported_mailing
@@ -113,7 +114,8 @@ def why(settings: Settings, address: str, what: str) -> list[str]:
         person = find_person(database, address)
         mailing = reported_mailing(database, number)
         row = story_of(database, mailing, person.id) if mailing else None
-        return list(explanation(person, mailing, row, issue=number, timezone=settings.timezone))
+        asked = asked_of(database, mailing.id) if mailing else Asked()
+        return list(explanation(person, mailing, row, asked, issue=number, timezone=settings.timezone))
 
 
 def _label(kind: Kind) -> str:

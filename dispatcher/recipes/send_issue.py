@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from dispatcher.config import parse_duration
 from dispatcher.content.message.build import build_pieces, make_skeleton
@@ -30,7 +29,9 @@ from dispatcher.recipes.editions import thaw_editions
 from dispatcher.recipes.newsletter import Newsletter, copy_for, return_path
 from dispatcher.recipes.plan import Order, Plan, make_plan, store_plan
 from dispatcher.recipes.refusals import settle_refusals
+from dispatcher.recipes.schedule import schedule_issue
 from dispatcher.recipes.transport import pacing_of, signatures_for
+from dispatcher.storage.asked import Asked, asked_of
 from dispatcher.storage.control import (
     ask_to_stop,
     forget_schedule,
@@ -39,7 +40,6 @@ from dispatcher.storage.control import (
     leave_to_workers,
     move_to_present_editions,
     note_force,
-    schedule,
     scheduled_at,
     was_cancelled,
     why_stopped,
@@ -67,11 +67,13 @@ def send_issue(newsletter: Newsletter, order: Order) -> int:
         _require_still_asked_for(newsletter, order, plan)
         forced = pass_gate(newsletter, order, plan)
         confirm(newsletter, order, plan)
+        before = asked_of(newsletter.database, plan.earlier.id) if plan.earlier else Asked()
         mailing = store_plan(newsletter, plan, with_readers=order.at is None)
         if forced is not None:
             note_force(newsletter.database, mailing.id, forced)
         if order.at is not None:
-            return _schedule(newsletter, order, plan, mailing)
+            schedule_issue(newsletter, order, plan, mailing, before)
+            return 0
         if order.is_workers:
             leave_to_workers(newsletter.database, mailing.id)
         else:
@@ -220,21 +222,6 @@ def _passes(newsletter: Newsletter, order: Order, mailing: Mailing, seconds: flo
         for each, handler in before.items():
             signal.signal(each, handler)
     return True
-
-
-def _schedule(newsletter: Newsletter, order: Order, plan: Plan, mailing: Mailing) -> int:
-    if order.at is None:
-        raise RuntimeError("no hour to schedule it for")
-    schedule(
-        newsletter.database, mailing.id, order.at, list_name=plan.list_name, where=order.where_text,
-        skip_bad_rows=order.skip_bad_rows,
-    )  # fmt: skip
-    at = order.at.astimezone(ZoneInfo(newsletter.settings.timezone))
-    screen.say(
-        f"issue {plan.number} is frozen and scheduled for {at:%Y-%m-%d %H:%M %Z}; "
-        "readers are chosen then, and dispatcher worker sends it"
-    )
-    return 0
 
 
 def _summarise(newsletter: Newsletter, order: Order, ledger: Ledger, *, had_work: bool, has_failed: bool) -> None:

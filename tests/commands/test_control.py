@@ -218,6 +218,16 @@ def test_a_worker_tries_deferred_readers_when_they_are_due(live: Newsletter, rel
     assert DAN not in live.said("dispatcher")  # it is kept in a log
 
 
+def test_another_hour_says_what_it_takes_the_place_of(live: Newsletter) -> None:
+    live.write("subscribers/vip.csv", READERS)
+    assert "instead" not in live.send("--at", "2036-12-28T22:41+00:00")
+    said = live.send("--at", "2036-12-28T23:00+00:00", "--list", "vip")
+    assert "scheduled for 2036-12-28 23:00 UTC to vip, instead of 22:41 to readers" in said
+    assert "instead of 2036-12-28 23:00 to vip" in live.send("--at", "2036-12-29T08:00+00:00")
+    live.expect(0, "dispatcher", "subscribers", "import", "subscribers/readers.csv", "--list", "readers")
+    assert "it is scheduled for 2036-12-29 08:00 UTC to readers" in live.expect(0, "dispatcher", "why", ANN, "29")
+
+
 def test_what_was_asked_of_an_issue_is_in_its_status_and_report(live: Newsletter) -> None:
     def seen() -> tuple[str, str]:
         [standing] = json.loads(live.expect(0, "dispatcher", "status", "29", "--format", "json"))
