@@ -7,14 +7,15 @@ from pathlib import Path
 from dispatcher.content.source.issue import find_issue, issue_number
 from dispatcher.delivery.recovery import recover
 from dispatcher.desk.postfix_log import PostfixLog, read_log
+from dispatcher.desk.screen import note
 from dispatcher.errors import Fault, InputWrong, NotFound, Unfinished
 from dispatcher.models import Kind, State
 from dispatcher.recipes.newsletter import Newsletter
 from dispatcher.storage.control import ask_to_cancel, ask_to_stop, cancel, scheduled_at, settle_doubts, was_cancelled
 from dispatcher.storage.ledger import Ledger
-from dispatcher.storage.lock import run_lock
+from dispatcher.storage.lock import run_lock, senders
 from dispatcher.storage.mailings import Mailing, find_mailing, lists_of
-from dispatcher.storage.reports import Doubt, count_states, doubts
+from dispatcher.storage.reports import Doubt, count_states, doubts, issues_in_hand
 
 _DRAINED_WITHIN = 60.0  # seconds
 _BETWEEN_LOOKS = 0.2
@@ -37,6 +38,7 @@ def cancel_issue(newsletter: Newsletter, what: str) -> str:
         return f"{over}; there is nothing to cancel"
     ask_to_cancel(database, mailing.id)
     until = time.monotonic() + _DRAINED_WITHIN
+    has_said = False
     while True:
         try:
             with run_lock(database):
@@ -46,12 +48,24 @@ def cancel_issue(newsletter: Newsletter, what: str) -> str:
         except Unfinished:
             if time.monotonic() > until:
                 raise
+            if not has_said:
+                has_said = _say_who_sends(newsletter, mailing)
             time.sleep(_BETWEEN_LOOKS)
     counts = count_states(database, mailing.id)
     said = f"issue {mailing.issue} is cancelled: {given_up:,} readers are not mailed, {counts[State.SENT]:,} were"
     if counts[State.IN_DOUBT]:
         said += f", {counts[State.IN_DOUBT]:,} are in doubt: dispatcher report {mailing.issue}"
     return said
+
+
+def _say_who_sends(newsletter: Newsletter, mailing: Mailing) -> bool:
+    """Whether there was somebody to name: who has just taken the lock may not have signed it yet."""
+    sending = senders(newsletter.database)
+    is_other = bool(issues_in_hand(newsletter.database) - {mailing.issue})
+    for each in sending:
+        what = "another issue is being sent" if is_other else "mail is being sent"
+        note(f"{what} by pid {each.pid} on {each.host}; waiting for it")
+    return bool(sending)
 
 
 def resolve(

@@ -217,6 +217,15 @@ def count_states(database: Database, mailing_id: int) -> Counter[State]:
         return Counter({State(row.state): row.rows for row in connection.execute(query)})
 
 
+def issues_in_hand(database: Database) -> set[int]:
+    """Those with a message on its way, or that was when its sender died."""
+    query = select(mailing.c.issue).where(
+        select(delivery.c.id).where(delivery.c.mailing_id == mailing.c.id, delivery.c.state == State.SENDING).exists()
+    )
+    with database.reading() as connection:
+        return set(connection.scalars(query))
+
+
 def planned_readers(database: Database, mailing_id: int) -> int:
     """How many rows were made when lists were enqueued: the left side of the equation."""
     query = select(func.coalesce(func.sum(mailing_list.c.readers), 0)).where(mailing_list.c.mailing_id == mailing_id)
