@@ -9,6 +9,11 @@ from dispatcher.storage.asked import Asked
 _WAITING = (State.QUEUED, State.DEFERRED, State.SENDING)
 
 
+def died_with(issue: int) -> str:
+    """What heads the addresses of those whose sender died."""
+    return f"sending when the sender died: run send-issue {issue} or dispatcher resolve {issue}"
+
+
 def spoken_hour(asked: Asked, timezone: str) -> str | None:
     if asked.scheduled_at is None:
         return None

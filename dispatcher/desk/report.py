@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 
-from dispatcher.desk.asked import spoken_standing
+from dispatcher.desk.asked import died_with, spoken_standing
 from dispatcher.desk.remedies import remedy_for, sentence
 from dispatcher.desk.screen import spoken_counts, spoken_readers
 from dispatcher.desk.tables import print_table
@@ -13,7 +13,13 @@ from dispatcher.storage.came_back import came_back, count_replies
 from dispatcher.storage.control import force_of, why_stopped
 from dispatcher.storage.database import Database
 from dispatcher.storage.mailings import Mailing
-from dispatcher.storage.reports import DeliveryLine, delivery_lines, doubtful_addresses, outcomes_by_domain
+from dispatcher.storage.reports import (
+    DeliveryLine,
+    abandoned_addresses,
+    delivery_lines,
+    doubtful_addresses,
+    outcomes_by_domain,
+)
 
 _COLUMNS = ("address", "state", "attempts", "code", "reply", "message_id", "reason", "list", "edition")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\r": "\\r", "\n": "\\n"})
@@ -32,6 +38,10 @@ def as_text(database: Database, mailing: Mailing, timezone: str) -> None:
     if doubts:
         print("\nIn doubt: the relay may have taken these, or not; they are not mailed again by themselves.")
         for address in doubts:
+            print(f"  {address}")
+    if abandoned := abandoned_addresses(database, mailing.id):
+        print(f"\n{died_with(mailing.issue)}")
+        for address in abandoned:
             print(f"  {address}")
     troubles = outcomes_by_domain(database, mailing.id)
     if troubles:
@@ -58,6 +68,7 @@ def as_json(database: Database, mailing: Mailing, timezone: str) -> None:
         "kind": mailing.kind.value,
         "stopped": why_stopped(database, mailing.id),
         "standing": spoken_standing(asked_of(database, mailing.id), counts, timezone),
+        "abandoned": abandoned_addresses(database, mailing.id),
         "counts": {state.value: counts[state] for state in State},
         "returned": [
             {

@@ -13,12 +13,12 @@ from dispatcher.desk.asked import spoken_standing
 from dispatcher.desk.screen import spoken_counts
 from dispatcher.desk.why import explanation
 from dispatcher.errors import NotFound
-from dispatcher.models import Kind
+from dispatcher.models import Kind, State
 from dispatcher.storage.asked import Asked, asked_of
 from dispatcher.storage.database import Database, find_database
 from dispatcher.storage.history import story_of
 from dispatcher.storage.mailings import Mailing, reported_mailing
-from dispatcher.storage.reports import MailingSummary, summaries
+from dispatcher.storage.reports import MailingSummary, abandoned_addresses, summaries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,7 @@ class Standing:
     issue: int
     mailing: MailingSummary | None
     timezone: str
+    abandoned: tuple[str, ...] = ()  # whose copies were on their way when the sender died
 
     @property
     def sent_as(self) -> str:
@@ -57,13 +58,21 @@ class Standing:
 
     def plain(self) -> dict[str, object]:
         if self.mailing is None:
-            return {"issue": self.issue, "kind": None, "handed_over_at": None, "standing": None, "counts": {}}
+            return {
+                "issue": self.issue,
+                "kind": None,
+                "handed_over_at": None,
+                "standing": None,
+                "abandoned": [],
+                "counts": {},
+            }
         handed_over = self.mailing.handed_over_at
         return {
             "issue": self.issue,
             "kind": self.mailing.kind.value,
             "handed_over_at": handed_over.isoformat(timespec="seconds") if handed_over else None,
             "standing": self.standing,
+            "abandoned": list(self.abandoned),
             "counts": {state.value: rows for state, rows in sorted(self.mailing.counts.items())},
         }
 
@@ -82,8 +91,17 @@ def standings_in(database: Database | None, settings: Settings, what: str | None
     standings: list[Standing] = []
     for number in sorted(issue_number(folder) for folder in folders):
         found: list[MailingSummary | None] = [newest[number, kind] for kind in Kind if (number, kind) in newest]
-        standings += [Standing(issue=number, mailing=each, timezone=settings.timezone) for each in found or [None]]
+        standings += [
+            Standing(issue=number, mailing=each, timezone=settings.timezone, abandoned=_abandoned(database, each))
+            for each in found or [None]
+        ]
     return standings
+
+
+def _abandoned(database: Database | None, mailing: MailingSummary | None) -> tuple[str, ...]:
+    if database is None or mailing is None or not mailing.counts.get(State.SENDING):
+        return ()
+    return tuple(abandoned_addresses(database, mailing.id))
 
 
 @contextmanager

@@ -1,15 +1,12 @@
 """The recipe of `send-issue 29`: from the issue's folder to the relay, top to bottom."""
 
-import hashlib
 import logging
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from importlib.metadata import version
-from pathlib import Path
 
 from dispatcher.config import parse_duration
 from dispatcher.content.message.build import build_pieces, make_skeleton
@@ -21,13 +18,13 @@ from dispatcher.delivery.relay import MaildirRelay
 from dispatcher.delivery.run import run
 from dispatcher.delivery.terms import Build, Terms
 from dispatcher.desk import screen
-from dispatcher.desk.receipt import Receipt, write_receipt
 from dispatcher.errors import DispatcherError, Unfinished
 from dispatcher.models import Delivery, Kind, Outcome, State
 from dispatcher.recipes.confirm import confirm, pass_gate
 from dispatcher.recipes.editions import thaw_editions
 from dispatcher.recipes.newsletter import Newsletter, copy_for, return_path
 from dispatcher.recipes.plan import Order, Plan, make_plan, store_plan
+from dispatcher.recipes.receipt import keep_receipt
 from dispatcher.recipes.refusals import settle_refusals
 from dispatcher.recipes.schedule import schedule_issue
 from dispatcher.recipes.transport import pacing_of, signatures_for
@@ -47,9 +44,9 @@ from dispatcher.storage.control import (
 from dispatcher.storage.database import now
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.lock import run_lock
-from dispatcher.storage.mailings import Mailing, editions_of, find_mailing, lists_of
+from dispatcher.storage.mailings import Mailing, find_mailing
 from dispatcher.storage.readers import RESERVED_DOMAIN, is_reserved
-from dispatcher.storage.reports import count_states, doubtful_addresses
+from dispatcher.storage.reports import doubtful_addresses
 
 _DUE_OR_NOT = timedelta(days=36_500)
 _UNFINISHED, _IN_DOUBT = 75, 76
@@ -84,7 +81,7 @@ def send_issue(newsletter: Newsletter, order: Order) -> int:
             _grant_grace(newsletter, order, mailing)
         receipt = plan.folder / "receipt.json"
         ledger = Ledger(
-            newsletter.database, mailing, on_handing_over=lambda: _keep_receipt(newsletter, mailing, receipt)
+            newsletter.database, mailing, on_handing_over=lambda: keep_receipt(newsletter, mailing, receipt)
         )
         try:
             return _hand_over(newsletter, order, plan, ledger, signatures)
@@ -129,7 +126,7 @@ def _hand_over(
             settle_refusals(newsletter, mailing.id)
     found = find_mailing(newsletter.database, mailing.issue, mailing.kind)
     if found is not None and found.handed_over_at is not None:
-        _keep_receipt(newsletter, found, plan.folder / "receipt.json")
+        keep_receipt(newsletter, found, plan.folder / "receipt.json")
     counts = ledger.counts()
     if order.is_workers and not counts[State.QUEUED] and not counts[State.SENDING]:
         forget_schedule(newsletter.database, mailing.id)
@@ -238,6 +235,7 @@ def _summarise(newsletter: Newsletter, order: Order, ledger: Ledger, *, had_work
     elif counts[State.IN_DOUBT]:
         for address in doubtful_addresses(newsletter.database, mailing.id):
             screen.say(f"in doubt: {address}")
+        screen.say(f"settle them: dispatcher resolve {mailing.issue}")
     if has_failed:
         return
     if is_cancelled and had_work:
@@ -274,28 +272,3 @@ def _builder(newsletter: Newsletter, mailing: Mailing) -> Build:
         )
 
     return build
-
-
-def _keep_receipt(newsletter: Newsletter, mailing: Mailing, path: Path) -> None:
-    """Writes a live mailing's receipt: before its first content goes out, and again when a run ends."""
-    if mailing.kind is not Kind.LIVE:
-        return
-    database = newsletter.database
-    receipt = Receipt(
-        issue=mailing.issue,
-        ledger=f"{database.instance}/{mailing.id}",
-        first_handed_over_at=mailing.handed_over_at or now(),
-        updated_at=now(),
-        content_hash=mailing.content_hash,
-        dispatcher=version("newsletter-dispatcher"),
-        templates=_templates_hash(mailing.sources),
-        editions={each.language: each.content_hash for each in editions_of(database, mailing.id).values()},
-        lists=tuple(sorted(lists_of(database, mailing.id))),
-        counts={state.value: rows for state, rows in sorted(count_states(database, mailing.id).items())},
-    )
-    write_receipt(path, receipt)
-
-
-def _templates_hash(sources: Mapping[str, str]) -> str:
-    own = sorted(f"{path} {content_hash}" for path, content_hash in sources.items() if path.startswith("templates/"))
-    return hashlib.sha256("\n".join(own).encode()).hexdigest() if own else ""

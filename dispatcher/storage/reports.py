@@ -10,6 +10,7 @@ from sqlalchemy import String, cast, func, select
 from dispatcher.models import Kind, State
 from dispatcher.storage.asked import Asked, asked_in
 from dispatcher.storage.database import Database
+from dispatcher.storage.lock import senders
 from dispatcher.storage.mailings import Mailing
 from dispatcher.storage.schema import delivery, edition, mailing, mailing_list, reader_list, subscriber
 from dispatcher.tokens import message_id
@@ -103,10 +104,21 @@ def delivery_lines(database: Database, of: Mailing) -> Iterator[DeliveryLine]:
 
 
 def doubtful_addresses(database: Database, mailing_id: int) -> list[str]:
+    return _addresses_in(database, mailing_id, State.IN_DOUBT)
+
+
+def abandoned_addresses(database: Database, mailing_id: int) -> list[str]:
+    """Whose copies were on their way when the sender died; none while somebody sends."""
+    if not _addresses_in(database, mailing_id, State.SENDING) or senders(database):
+        return []
+    return _addresses_in(database, mailing_id, State.SENDING)  # a sender that ended just now has settled them
+
+
+def _addresses_in(database: Database, mailing_id: int, state: State) -> list[str]:
     query = (
         select(subscriber.c.email)
         .join(delivery, delivery.c.subscriber_id == subscriber.c.id)
-        .where(delivery.c.mailing_id == mailing_id, delivery.c.state == State.IN_DOUBT)
+        .where(delivery.c.mailing_id == mailing_id, delivery.c.state == state)
         .order_by(delivery.c.id)
     )
     with database.reading() as connection:

@@ -339,9 +339,13 @@ def test_who_settles_doubts_without_the_relays_variable_queues_nobody_again(
     sender.wait()
     [kept] = relay.copies
     relay.forget_rules()
+    for shown in (live.expect(0, "dispatcher", "status"), live.expect(0, "dispatcher", "report", "29")):
+        assert re.search(
+            f"sending when the sender died: run send-issue 29 or dispatcher resolve 29\n(  .*\n)*  {kept}", shown
+        )
     live.expect(0, "dispatcher", *command, env={"DISPATCHER_RELAY": "maildir:outbox"})
     assert live.states()[kept] == "in_doubt"
-    live.send(code=76)
+    assert "settle them: dispatcher resolve 29" in live.send(code=76)
     assert relay.copies[kept] == 1
 
 
