@@ -20,6 +20,8 @@ from dispatcher.storage.history import story_of
 from dispatcher.storage.mailings import Mailing, reported_mailing
 from dispatcher.storage.reports import MailingSummary, abandoned_addresses, summaries
 
+_RECEIPT = "receipt.json"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
@@ -28,11 +30,12 @@ class Standing:
     issue: int
     mailing: MailingSummary | None
     timezone: str
+    is_sent_elsewhere: bool = False  # there is a receipt, and no live mailing here
     abandoned: tuple[str, ...] = ()  # whose copies were on their way when the sender died
 
     @property
     def sent_as(self) -> str:
-        return "not yet" if self.mailing is None else _label(self.mailing.kind)
+        return self.standing or "not yet" if self.mailing is None else _label(self.mailing.kind)
 
     @property
     def when(self) -> datetime | None:
@@ -46,7 +49,7 @@ class Standing:
     def standing(self) -> str | None:
         """What was asked of it, in words."""
         if self.mailing is None:
-            return None
+            return f"sent from another database ({_RECEIPT})" if self.is_sent_elsewhere else None
         return spoken_standing(self.mailing.asked, self.mailing.counts, self.timezone)
 
     def cells(self) -> list[str]:
@@ -62,7 +65,7 @@ class Standing:
                 "issue": self.issue,
                 "kind": None,
                 "handed_over_at": None,
-                "standing": None,
+                "standing": self.standing,
                 "abandoned": [],
                 "counts": {},
             }
@@ -89,12 +92,15 @@ def standings_in(database: Database | None, settings: Settings, what: str | None
     folders = issue_folders(settings.folder) if what is None else [find_issue(settings.folder, what)]
     newest = {(each.issue, each.kind): each for each in summaries(database)} if database is not None else {}
     standings: list[Standing] = []
-    for number in sorted(issue_number(folder) for folder in folders):
+    for number, folder in sorted((issue_number(folder), folder) for folder in folders):
         found: list[MailingSummary | None] = [newest[number, kind] for kind in Kind if (number, kind) in newest]
+        is_elsewhere = (number, Kind.LIVE) not in newest and (folder / _RECEIPT).exists()
         standings += [
             Standing(issue=number, mailing=each, timezone=settings.timezone, abandoned=_abandoned(database, each))
-            for each in found or [None]
+            for each in found or ([] if is_elsewhere else [None])
         ]
+        if is_elsewhere:
+            standings.append(Standing(issue=number, mailing=None, timezone=settings.timezone, is_sent_elsewhere=True))
     return standings
 
 

@@ -247,6 +247,13 @@ def test_what_was_asked_of_an_issue_is_in_its_status_and_report(live: Newsletter
     assert shown.count("cancelled") == 2
 
 
+def test_what_another_database_sent_is_not_told_as_not_yet(live: Newsletter) -> None:
+    live.send()
+    elsewhere = {"DISPATCHER_DATABASE": "sqlite:///other.db"}
+    assert "sent from another database (receipt.json)" in live.expect(0, "dispatcher", "status", "29", env=elsewhere)
+    assert "another database" not in live.expect(0, "dispatcher", "status", "29")
+
+
 # --- canary and grace ---------------------------------------------------------------------------------
 
 
