@@ -34,6 +34,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Go on looking, until Ctrl-C.")] = False,
 ) -> None:
     """Show where each issue stands; with --watch also how fast it goes, how long it takes, and who is sending."""
+    from dispatcher.desk.asked import died_with  # noqa: PLC0415
     from dispatcher.desk.tables import print_table  # noqa: PLC0415
     from dispatcher.recipes.accounts import issue_standings  # noqa: PLC0415
 
@@ -47,6 +48,9 @@ def status(
         print("no issues yet; write one with: dispatcher new")
     else:
         print_table(["issue", "sent as", "when", "outcome"], [each.cells() for each in standings])
+        for each in standings:
+            if each.abandoned:
+                print("\n  ".join([f"\n{died_with(each.issue)}", *each.abandoned]))
 
 
 def _watch(context: typer.Context, issue: str | None, output: Format) -> None:
@@ -84,7 +88,7 @@ def report(
             print(html)
             return
         {ReportFormat.TEXT: write.as_text, ReportFormat.JSON: write.as_json, ReportFormat.TSV: write.as_tsv}[output](
-            database, mailing
+            database, mailing, settings.timezone
         )
 
 

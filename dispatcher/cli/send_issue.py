@@ -14,6 +14,12 @@ app = command_group(add_completion=True)
 _EPILOG = "Example: send-issue 29 --staging, then send-issue 29. Run again, it goes on and mails nobody twice."
 
 
+def _said(reason: str | None) -> str | None:
+    if reason is not None and not reason.strip():
+        raise typer.BadParameter("it needs a reason, which is recorded")
+    return reason
+
+
 @app.command(epilog=_EPILOG)
 def send_issue(
     issue: Annotated[str, typer.Argument(help="The issue: its number, or its folder.")],
@@ -45,7 +51,8 @@ def send_issue(
         bool, typer.Option("--refreeze", help="After an edit in mid-issue: the others get the new text.")
     ] = False,
     force: Annotated[
-        str | None, typer.Option(metavar="REASON", help="Passes the gate without staging; recorded.")
+        str | None,
+        typer.Option(metavar="REASON", callback=_said, help="Passes the gate without staging; recorded."),
     ] = None,
     _version: Version = False,
 ) -> None:

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from dispatcher.desk.asked import spoken_hour
 from dispatcher.models import Kind, State
+from dispatcher.storage.asked import Asked
 from dispatcher.storage.dossiers import Dossier
 from dispatcher.storage.history import Story
 from dispatcher.storage.mailings import Mailing
@@ -21,7 +23,7 @@ _MEANS = {
 
 
 def explanation(
-    person: Dossier, mailing: Mailing | None, story: Story | None, *, issue: int, timezone: str
+    person: Dossier, mailing: Mailing | None, story: Story | None, asked: Asked, *, issue: int, timezone: str
 ) -> Iterator[str]:
     """The whole story, a sentence a line."""
     local = ZoneInfo(timezone)
@@ -33,7 +35,8 @@ def explanation(
         yield f"{person.email}: issue {issue} has not been sent to readers from here"
     elif story is None:
         yield f"{person.email}: has no copy of issue {issue} ({_kind(mailing)})"
-        yield f"  {_why_none(person, mailing)}"
+        hour = spoken_hour(asked, timezone)
+        yield f"  it is scheduled for {hour}; readers are chosen then" if hour else f"  {_why_none(person, mailing)}"
     else:
         yield f"{person.email}: {story.state.replace('_', ' ')}: {_MEANS[story.state]}"
         yield f"  issue {issue} ({_kind(mailing)}), to {story.list_name}, in the edition {story.language}"

@@ -17,11 +17,11 @@ from dispatcher.storage.reports import observed_rate
 GUESSED_RATE = 10.0  # messages a second, until this newsletter has sent something over a relay
 
 
-def pass_gate(newsletter: Newsletter, order: Order, plan: Plan) -> None:
-    """What goes live was staged exactly as it is, or the editor says why not. Raises NotPermitted."""
+def pass_gate(newsletter: Newsletter, order: Order, plan: Plan) -> str | None:
+    """What goes live was staged exactly as it is, or the editor says why not: that is returned. Raises NotPermitted."""
     is_new = not plan.goes_on or plan.refreezes
     if plan.kind is not Kind.LIVE or not newsletter.settings.require_staging or not is_new or not plan.to_mail:
-        return
+        return None
     staged = staged_hashes(newsletter.database, plan.number)
     untested = [
         each.language
@@ -29,10 +29,10 @@ def pass_gate(newsletter: Newsletter, order: Order, plan: Plan) -> None:
         if each.language in plan.spoken and each.content_hash not in staged
     ]
     if not untested:
-        return
+        return None
     if order.force is not None:
         screen.note(f"the gate is passed without staging: {order.force}")
-        return
+        return order.force
     raise NotPermitted(
         f"issue {plan.number} as it is now has reached no staging reader over a relay ({', '.join(untested)}); "
         f"run: send-issue {plan.number} --staging"

@@ -7,22 +7,26 @@ from pathlib import Path
 from dispatcher.content.source.issue import find_issue, issue_number
 from dispatcher.delivery.recovery import recover
 from dispatcher.desk.postfix_log import PostfixLog, read_log
+from dispatcher.desk.screen import note
 from dispatcher.errors import Fault, InputWrong, NotFound, Unfinished
 from dispatcher.models import Kind, State
 from dispatcher.recipes.newsletter import Newsletter
-from dispatcher.storage.control import ask_to_stop, cancel, settle_doubts
+from dispatcher.storage.control import ask_to_cancel, ask_to_stop, cancel, scheduled_at, settle_doubts, was_cancelled
 from dispatcher.storage.ledger import Ledger
-from dispatcher.storage.lock import run_lock
+from dispatcher.storage.lock import run_lock, senders
 from dispatcher.storage.mailings import Mailing, find_mailing, lists_of
-from dispatcher.storage.reports import Doubt, count_states, doubts
+from dispatcher.storage.reports import Doubt, count_states, doubts, issues_in_hand
 
 _DRAINED_WITHIN = 60.0  # seconds
 _BETWEEN_LOOKS = 0.2
+_TO_GO = (State.QUEUED, State.DEFERRED, State.SENDING)
 
 
 def stop_issue(newsletter: Newsletter, what: str) -> str:
     """Has senders of an issue end after the messages they have begun. Raises NotFound."""
     mailing = _live(newsletter, what)
+    if over := _over(newsletter, mailing):
+        return f"{over}; there is nothing to stop"
     ask_to_stop(newsletter.database, mailing.id)
     return f"issue {mailing.issue} is stopped; {_command_for(newsletter, mailing)} goes on with it"
 
@@ -30,8 +34,11 @@ def stop_issue(newsletter: Newsletter, what: str) -> str:
 def cancel_issue(newsletter: Newsletter, what: str) -> str:
     """Gives up the rest of an issue, after whoever sends it has stopped. Raises NotFound, Unfinished."""
     mailing, database = _live(newsletter, what), newsletter.database
-    ask_to_stop(database, mailing.id)
+    if over := _over(newsletter, mailing):
+        return f"{over}; there is nothing to cancel"
+    ask_to_cancel(database, mailing.id)
     until = time.monotonic() + _DRAINED_WITHIN
+    has_said = False
     while True:
         try:
             with run_lock(database):
@@ -41,9 +48,24 @@ def cancel_issue(newsletter: Newsletter, what: str) -> str:
         except Unfinished:
             if time.monotonic() > until:
                 raise
+            if not has_said:
+                has_said = _say_who_sends(newsletter, mailing)
             time.sleep(_BETWEEN_LOOKS)
     counts = count_states(database, mailing.id)
-    return f"issue {mailing.issue} is cancelled: {given_up:,} readers are not mailed, {counts[State.SENT]:,} were"
+    said = f"issue {mailing.issue} is cancelled: {given_up:,} readers are not mailed, {counts[State.SENT]:,} were"
+    if counts[State.IN_DOUBT]:
+        said += f", {counts[State.IN_DOUBT]:,} are in doubt: dispatcher report {mailing.issue}"
+    return said
+
+
+def _say_who_sends(newsletter: Newsletter, mailing: Mailing) -> bool:
+    """Whether there was somebody to name: who has just taken the lock may not have signed it yet."""
+    sending = senders(newsletter.database)
+    is_other = bool(issues_in_hand(newsletter.database) - {mailing.issue})
+    for each in sending:
+        what = "another issue is being sent" if is_other else "mail is being sent"
+        note(f"{what} by pid {each.pid} on {each.host}; waiting for it")
+    return bool(sending)
 
 
 def resolve(
@@ -92,6 +114,17 @@ def _live(newsletter: Newsletter, what: str) -> Mailing:
     if mailing is None:
         raise NotFound(f"issue {number} has not been sent to readers from here")
     return mailing
+
+
+def _over(newsletter: Newsletter, mailing: Mailing) -> str | None:
+    """In words that nobody is to be mailed any more; None if somebody is."""
+    database = newsletter.database
+    counts = count_states(database, mailing.id)
+    if any(counts[state] for state in _TO_GO) or scheduled_at(database, mailing.id) is not None:
+        return None
+    how = "is cancelled" if was_cancelled(database, mailing.id) else "has been sent already"
+    doubts_left = f", {counts[State.IN_DOUBT]:,} are in doubt" if counts[State.IN_DOUBT] else ""
+    return f"issue {mailing.issue} {how}: {counts[State.SENT]:,} were mailed{doubts_left}"
 
 
 def _command_for(newsletter: Newsletter, mailing: Mailing) -> str:

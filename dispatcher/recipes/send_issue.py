@@ -1,16 +1,12 @@
 """The recipe of `send-issue 29`: from the issue's folder to the relay, top to bottom."""
 
-import hashlib
 import logging
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from importlib.metadata import version
-from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from dispatcher.config import parse_duration
 from dispatcher.content.message.build import build_pieces, make_skeleton
@@ -22,15 +18,17 @@ from dispatcher.delivery.relay import MaildirRelay
 from dispatcher.delivery.run import run
 from dispatcher.delivery.terms import Build, Terms
 from dispatcher.desk import screen
-from dispatcher.desk.receipt import Receipt, write_receipt
 from dispatcher.errors import DispatcherError, Unfinished
 from dispatcher.models import Delivery, Kind, Outcome, State
 from dispatcher.recipes.confirm import confirm, pass_gate
 from dispatcher.recipes.editions import thaw_editions
 from dispatcher.recipes.newsletter import Newsletter, copy_for, return_path
 from dispatcher.recipes.plan import Order, Plan, make_plan, store_plan
+from dispatcher.recipes.receipt import keep_receipt
 from dispatcher.recipes.refusals import settle_refusals
+from dispatcher.recipes.schedule import schedule_issue
 from dispatcher.recipes.transport import pacing_of, signatures_for
+from dispatcher.storage.asked import Asked, asked_of
 from dispatcher.storage.control import (
     ask_to_stop,
     forget_schedule,
@@ -39,16 +37,16 @@ from dispatcher.storage.control import (
     leave_to_workers,
     move_to_present_editions,
     note_force,
-    schedule,
     scheduled_at,
+    was_cancelled,
     why_stopped,
 )
 from dispatcher.storage.database import now
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.lock import run_lock
-from dispatcher.storage.mailings import Mailing, editions_of, find_mailing, lists_of
+from dispatcher.storage.mailings import Mailing, find_mailing
 from dispatcher.storage.readers import RESERVED_DOMAIN, is_reserved
-from dispatcher.storage.reports import count_states, doubtful_addresses
+from dispatcher.storage.reports import doubtful_addresses
 
 _DUE_OR_NOT = timedelta(days=36_500)
 _UNFINISHED, _IN_DOUBT = 75, 76
@@ -64,24 +62,26 @@ def send_issue(newsletter: Newsletter, order: Order) -> int:
     with run_lock(newsletter.database):
         plan = make_plan(newsletter, order)
         _require_still_asked_for(newsletter, order, plan)
-        pass_gate(newsletter, order, plan)
+        forced = pass_gate(newsletter, order, plan)
         confirm(newsletter, order, plan)
+        before = asked_of(newsletter.database, plan.earlier.id) if plan.earlier else Asked()
         mailing = store_plan(newsletter, plan, with_readers=order.at is None)
-        if order.force is not None:
-            note_force(newsletter.database, mailing.id, order.force)
+        if forced is not None:
+            note_force(newsletter.database, mailing.id, forced)
         if order.at is not None:
-            return _schedule(newsletter, order, plan, mailing)
+            schedule_issue(newsletter, order, plan, mailing, before)
+            return 0
         if order.is_workers:
             leave_to_workers(newsletter.database, mailing.id)
         else:
             forget_schedule(newsletter.database, mailing.id)
-        if not order.is_workers and (was := forget_stop(newsletter.database, mailing.id)):
+        if plan.to_mail and not order.is_workers and (was := forget_stop(newsletter.database, mailing.id)):
             screen.note(f"this issue was {was}; going on")
         if plan.kind is Kind.LIVE and plan.to_mail and not order.is_workers:
             _grant_grace(newsletter, order, mailing)
         receipt = plan.folder / "receipt.json"
         ledger = Ledger(
-            newsletter.database, mailing, on_handing_over=lambda: _keep_receipt(newsletter, mailing, receipt)
+            newsletter.database, mailing, on_handing_over=lambda: keep_receipt(newsletter, mailing, receipt)
         )
         try:
             return _hand_over(newsletter, order, plan, ledger, signatures)
@@ -126,7 +126,7 @@ def _hand_over(
             settle_refusals(newsletter, mailing.id)
     found = find_mailing(newsletter.database, mailing.issue, mailing.kind)
     if found is not None and found.handed_over_at is not None:
-        _keep_receipt(newsletter, found, plan.folder / "receipt.json")
+        keep_receipt(newsletter, found, plan.folder / "receipt.json")
     counts = ledger.counts()
     if order.is_workers and not counts[State.QUEUED] and not counts[State.SENDING]:
         forget_schedule(newsletter.database, mailing.id)
@@ -192,6 +192,8 @@ def _grant_grace(newsletter: Newsletter, order: Order, mailing: Mailing) -> None
         return
     screen.say(f"sending begins in {screen.spoken_time(grace)}; until then Ctrl-C recalls everything")
     if not _passes(newsletter, order, mailing, grace):
+        if was_cancelled(newsletter.database, mailing.id):
+            raise Unfinished(f"issue {mailing.issue} was cancelled: nobody was mailed now")
         raise Unfinished(
             f"recalled: nobody was mailed now; run again: {order.command or f'send-issue {mailing.issue}'}"
         )
@@ -219,36 +221,26 @@ def _passes(newsletter: Newsletter, order: Order, mailing: Mailing, seconds: flo
     return True
 
 
-def _schedule(newsletter: Newsletter, order: Order, plan: Plan, mailing: Mailing) -> int:
-    if order.at is None:
-        raise RuntimeError("no hour to schedule it for")
-    schedule(
-        newsletter.database, mailing.id, order.at, list_name=plan.list_name, where=order.where_text,
-        skip_bad_rows=order.skip_bad_rows,
-    )  # fmt: skip
-    at = order.at.astimezone(ZoneInfo(newsletter.settings.timezone))
-    screen.say(
-        f"issue {plan.number} is frozen and scheduled for {at:%Y-%m-%d %H:%M %Z}; "
-        "readers are chosen then, and dispatcher worker sends it"
-    )
-    return 0
-
-
 def _summarise(newsletter: Newsletter, order: Order, ledger: Ledger, *, had_work: bool, has_failed: bool) -> None:
     mailing, counts = ledger.mailing, ledger.counts()
     spoken = screen.spoken_counts(counts)
+    is_cancelled = was_cancelled(newsletter.database, mailing.id)
     if had_work:
         screen.say(f"issue {mailing.issue}: {spoken}")
     else:
-        screen.say(f"issue {mailing.issue} has been sent already, nobody is mailed again: {spoken}")
+        how = "was cancelled" if is_cancelled else "has been sent already"
+        screen.say(f"issue {mailing.issue} {how}, nobody is mailed again: {spoken}")
     if order.is_workers and counts[State.IN_DOUBT]:  # what a worker says is kept in a log
         screen.say(f"who is in doubt: dispatcher report {mailing.issue}")
     elif counts[State.IN_DOUBT]:
         for address in doubtful_addresses(newsletter.database, mailing.id):
             screen.say(f"in doubt: {address}")
+        screen.say(f"settle them: dispatcher resolve {mailing.issue}")
     if has_failed:
         return
-    if (counts[State.DEFERRED] or counts[State.QUEUED]) and mailing.kind is not Kind.STAGING:
+    if is_cancelled and had_work:
+        screen.say("cancelled: who was not mailed yet is not mailed")
+    elif (counts[State.DEFERRED] or counts[State.QUEUED]) and mailing.kind is not Kind.STAGING:
         screen.say(f"not finished; run again: {order.command or f'send-issue {mailing.issue}'}")
     if isinstance(newsletter.relay, MaildirRelay) and had_work:
         name = newsletter.relay.folder.name
@@ -280,28 +272,3 @@ def _builder(newsletter: Newsletter, mailing: Mailing) -> Build:
         )
 
     return build
-
-
-def _keep_receipt(newsletter: Newsletter, mailing: Mailing, path: Path) -> None:
-    """Writes a live mailing's receipt: before its first content goes out, and again when a run ends."""
-    if mailing.kind is not Kind.LIVE:
-        return
-    database = newsletter.database
-    receipt = Receipt(
-        issue=mailing.issue,
-        ledger=f"{database.instance}/{mailing.id}",
-        first_handed_over_at=mailing.handed_over_at or now(),
-        updated_at=now(),
-        content_hash=mailing.content_hash,
-        dispatcher=version("newsletter-dispatcher"),
-        templates=_templates_hash(mailing.sources),
-        editions={each.language: each.content_hash for each in editions_of(database, mailing.id).values()},
-        lists=tuple(sorted(lists_of(database, mailing.id))),
-        counts={state.value: rows for state, rows in sorted(count_states(database, mailing.id).items())},
-    )
-    write_receipt(path, receipt)
-
-
-def _templates_hash(sources: Mapping[str, str]) -> str:
-    own = sorted(f"{path} {content_hash}" for path, content_hash in sources.items() if path.startswith("templates/"))
-    return hashlib.sha256("\n".join(own).encode()).hexdigest() if own else ""

@@ -19,6 +19,17 @@ def ask_to_stop(database: Database, mailing_id: int) -> None:
     _set(database, mailing_id, stopped_at=now())
 
 
+def ask_to_cancel(database: Database, mailing_id: int) -> None:
+    """Stops it, and has whoever sends it know that nobody is to go on."""
+    _set(database, mailing_id, stopped_at=now(), paused_because=CANCELLED)
+
+
+def was_cancelled(database: Database, mailing_id: int) -> bool:
+    """Whether its rest was given up, or is about to be, and nobody went on since."""
+    with database.reading() as connection:
+        return connection.scalar(select(mailing.c.paused_because).where(mailing.c.id == mailing_id)) == CANCELLED
+
+
 def stop_because(database: Database, mailing_id: int, reason: str) -> bool:
     """Stops it of ourselves, once: who went on knows why. Returns whether this stopped it."""
     fresh = update(mailing).where(mailing.c.id == mailing_id, mailing.c.paused_because.is_(None))
@@ -37,23 +48,25 @@ def why_stopped(database: Database, mailing_id: int) -> str | None:
         row = connection.execute(query).one_or_none()
     if row is None or row.stopped_at is None:
         return None
+    if row.paused_because == CANCELLED:
+        return CANCELLED
     return f"paused: {row.paused_because}" if row.paused_because else "stopped from outside"
 
 
 def forget_stop(database: Database, mailing_id: int) -> str | None:
     """Whoever sends it goes on. Returns why it was stopped, if it was."""
     why = why_stopped(database, mailing_id)
-    known = case((mailing.c.paused_because.is_not(None), _KNOWN), else_=None)
+    is_pause = (mailing.c.paused_because.is_not(None)) & (mailing.c.paused_because != CANCELLED)
+    known = case((is_pause, _KNOWN), else_=None)
     _set(database, mailing_id, stopped_at=None, paused_because=known)
     return why
 
 
 def cancel(database: Database, mailing_id: int) -> int:
     """Skips all that is queued or deferred, and what was scheduled. Returns how many rows; nobody may be sending."""
+    done = {"scheduled_at": None, "scheduled": null(), "stopped_at": None, "paused_because": CANCELLED}
     with database.writing() as connection:
-        connection.execute(
-            update(mailing).where(mailing.c.id == mailing_id).values(scheduled_at=None, scheduled=null())
-        )
+        connection.execute(update(mailing).where(mailing.c.id == mailing_id).values(done))
         return connection.execute(
             update(delivery)
             .where(delivery.c.mailing_id == mailing_id, delivery.c.state.in_([State.QUEUED, State.DEFERRED]))
@@ -110,7 +123,8 @@ def staged_hashes(database: Database, issue: int) -> set[str]:
 
 
 def note_force(database: Database, mailing_id: int, reason: str) -> None:
-    _set(database, mailing_id, forced=reason)
+    """Beside what was noted before."""
+    _set(database, mailing_id, forced=func.coalesce(mailing.c.forced + "; ", "") + reason)
 
 
 def force_of(database: Database, mailing_id: int) -> str | None:

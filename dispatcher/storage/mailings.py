@@ -114,6 +114,7 @@ def freeze(database: Database, frozen: Freeze, audience: Audience, *, replace: i
             "sources": dict(frozen.sources),
             "frozen_at": now(),
             "stopped_at": None,
+            "paused_because": None,
             "forced": None,
             "scheduled_at": None,
             "scheduled": null(),

@@ -8,7 +8,9 @@ from datetime import datetime
 from sqlalchemy import String, cast, func, select
 
 from dispatcher.models import Kind, State
+from dispatcher.storage.asked import Asked, asked_in
 from dispatcher.storage.database import Database
+from dispatcher.storage.lock import senders
 from dispatcher.storage.mailings import Mailing
 from dispatcher.storage.schema import delivery, edition, mailing, mailing_list, reader_list, subscriber
 from dispatcher.tokens import message_id
@@ -36,6 +38,7 @@ class MailingSummary:
     kind: Kind
     frozen_at: datetime
     handed_over_at: datetime | None
+    asked: Asked
     counts: Mapping[State, int]
 
 
@@ -60,6 +63,7 @@ def summaries(database: Database) -> list[MailingSummary]:
                 kind=Kind(row.kind),
                 frozen_at=row.frozen_at,
                 handed_over_at=row.handed_over_at,
+                asked=asked_in(row),
                 counts=tally,
             )
     return list(found.values())
@@ -100,10 +104,21 @@ def delivery_lines(database: Database, of: Mailing) -> Iterator[DeliveryLine]:
 
 
 def doubtful_addresses(database: Database, mailing_id: int) -> list[str]:
+    return _addresses_in(database, mailing_id, State.IN_DOUBT)
+
+
+def abandoned_addresses(database: Database, mailing_id: int) -> list[str]:
+    """Whose copies were on their way when the sender died; none while somebody sends."""
+    if not _addresses_in(database, mailing_id, State.SENDING) or senders(database):
+        return []
+    return _addresses_in(database, mailing_id, State.SENDING)  # a sender that ended just now has settled them
+
+
+def _addresses_in(database: Database, mailing_id: int, state: State) -> list[str]:
     query = (
         select(subscriber.c.email)
         .join(delivery, delivery.c.subscriber_id == subscriber.c.id)
-        .where(delivery.c.mailing_id == mailing_id, delivery.c.state == State.IN_DOUBT)
+        .where(delivery.c.mailing_id == mailing_id, delivery.c.state == state)
         .order_by(delivery.c.id)
     )
     with database.reading() as connection:
@@ -212,6 +227,15 @@ def count_states(database: Database, mailing_id: int) -> Counter[State]:
     )
     with database.reading() as connection:
         return Counter({State(row.state): row.rows for row in connection.execute(query)})
+
+
+def issues_in_hand(database: Database) -> set[int]:
+    """Those with a message on its way, or that was when its sender died."""
+    query = select(mailing.c.issue).where(
+        select(delivery.c.id).where(delivery.c.mailing_id == mailing.c.id, delivery.c.state == State.SENDING).exists()
+    )
+    with database.reading() as connection:
+        return set(connection.scalars(query))
 
 
 def planned_readers(database: Database, mailing_id: int) -> int:

@@ -1,5 +1,7 @@
 """What an operator can do to an issue: the gate, stop and cancel, new and refused readers, a later hour, doubts."""
 
+import json
+import re
 import signal
 import time
 from datetime import UTC, datetime, timedelta
@@ -66,6 +68,17 @@ def test_a_reason_passes_the_gate_and_is_remembered(gated: Newsletter) -> None:
     assert "the printer waits" in gated.expect(0, "dispatcher", "report", "29")
 
 
+def test_a_reason_is_kept_if_the_gate_needed_it_and_beside_an_earlier_one(gated: Newsletter, relay: Relay) -> None:
+    gated.send("--force", "", code=2)
+    gated.send("--force", "  ", code=2)
+    relay.reply("rcpt", "451 4.7.1 come again", to=CLEO, times=3)
+    gated.send("--force", "the printer waits", code=75)
+    gated.send("--force", "was not needed", code=75)
+    gated.replace("issues/29/issue.md", "two small stories", "two corrected stories")
+    gated.send("--refreeze", "--force", "a wrong name", code=75)
+    assert "sent without staging: the printer waits; a wrong name\n" in gated.expect(0, "dispatcher", "report", "29")
+
+
 # --- stop and cancel ----------------------------------------------------------------------------------
 
 
@@ -98,6 +111,40 @@ def test_cancel_gives_up_the_rest(live: Newsletter, relay: Relay) -> None:
     live.send()
     assert CLEO not in relay.copies
     live.expect(0, "dispatcher", "audit", "29")
+
+
+def test_what_is_over_is_neither_stopped_nor_cancelled(live: Newsletter) -> None:
+    live.send()
+    for command in ("stop", "cancel"):
+        assert "issue 29 has been sent already" in live.expect(0, "dispatcher", command, "29")
+    assert "stopped" not in live.send()
+
+
+def test_a_cancelled_issue_is_told_as_cancelled_and_its_doubts_are_counted(live: Newsletter, relay: Relay) -> None:
+    relay.close("dot", to=DAN, times=1)
+    relay.reply("rcpt", "451 4.7.1 come again", to=CLEO)
+    live.send(code=75)
+    assert "1 are in doubt: dispatcher report 29" in live.expect(0, "dispatcher", "cancel", "29")
+    assert "issue 29 is cancelled" in live.expect(0, "dispatcher", "stop", "29")
+    said = live.send(code=76)
+    assert "issue 29 was cancelled, nobody is mailed again" in said
+    assert "stopped" not in said
+
+
+def test_the_sender_of_an_issue_that_is_cancelled_says_so(live: Newsletter, relay: Relay) -> None:
+    release = relay.hold("dot")
+    sender = live.start("send-issue", "29", "--yes")
+    relay.wait_for(lambda relay: relay.commands["DATA"] > 0)
+    cancelling = live.start("dispatcher", "cancel", "29")
+    until = time.monotonic() + 30
+    while "cancelled; open conversations are finished" not in live.said("send-issue"):
+        assert time.monotonic() < until, live.said("send-issue")
+        time.sleep(0.05)
+    release()
+    assert sender.wait(60) == 75
+    assert cancelling.wait(60) == 0
+    assert "cancelled: who was not mailed yet is not mailed" in live.said("send-issue")
+    assert "run again" not in live.said("send-issue")
 
 
 # --- after completion, and in mid-issue ---------------------------------------------------------------
@@ -169,6 +216,42 @@ def test_a_worker_tries_deferred_readers_when_they_are_due(live: Newsletter, rel
     assert relay.copies == dict.fromkeys(CAST, 1)
     assert "who is in doubt: dispatcher report 29" in live.said("dispatcher")
     assert DAN not in live.said("dispatcher")  # it is kept in a log
+
+
+def test_another_hour_says_what_it_takes_the_place_of(live: Newsletter) -> None:
+    live.write("subscribers/vip.csv", READERS)
+    assert "instead" not in live.send("--at", "2036-12-28T22:41+00:00")
+    said = live.send("--at", "2036-12-28T23:00+00:00", "--list", "vip")
+    assert "scheduled for 2036-12-28 23:00 UTC to vip, instead of 22:41 to readers" in said
+    assert "instead of 2036-12-28 23:00 to vip" in live.send("--at", "2036-12-29T08:00+00:00")
+    live.expect(0, "dispatcher", "subscribers", "import", "subscribers/readers.csv", "--list", "readers")
+    assert "it is scheduled for 2036-12-29 08:00 UTC to readers" in live.expect(0, "dispatcher", "why", ANN, "29")
+
+
+def test_what_was_asked_of_an_issue_is_in_its_status_and_report(live: Newsletter) -> None:
+    def seen() -> tuple[str, str]:
+        [standing] = json.loads(live.expect(0, "dispatcher", "status", "29", "--format", "json"))
+        shown = live.expect(0, "dispatcher", "status", "29") + live.expect(0, "dispatcher", "report", "29")
+        return standing["standing"], shown
+
+    live.send("--at", "2036-12-28T22:41+00:00")
+    standing, shown = seen()
+    assert standing == "scheduled for 2036-12-28 22:41 UTC to readers"
+    assert shown.count(standing) == 2
+    assert re.search("live +scheduled", shown)  # not sent at any hour yet
+    live.expect(0, "dispatcher", "stop", "29")
+    assert seen()[0] == f"stopped, {standing}"
+    live.expect(0, "dispatcher", "cancel", "29")
+    standing, shown = seen()
+    assert standing == "cancelled"
+    assert shown.count("cancelled") == 2
+
+
+def test_what_another_database_sent_is_not_told_as_not_yet(live: Newsletter) -> None:
+    live.send()
+    elsewhere = {"DISPATCHER_DATABASE": "sqlite:///other.db"}
+    assert "sent from another database (receipt.json)" in live.expect(0, "dispatcher", "status", "29", env=elsewhere)
+    assert "another database" not in live.expect(0, "dispatcher", "status", "29")
 
 
 # --- canary and grace ---------------------------------------------------------------------------------
@@ -263,9 +346,13 @@ def test_who_settles_doubts_without_the_relays_variable_queues_nobody_again(
     sender.wait()
     [kept] = relay.copies
     relay.forget_rules()
+    for shown in (live.expect(0, "dispatcher", "status"), live.expect(0, "dispatcher", "report", "29")):
+        assert re.search(
+            f"sending when the sender died: run send-issue 29 or dispatcher resolve 29\n(  .*\n)*  {kept}", shown
+        )
     live.expect(0, "dispatcher", *command, env={"DISPATCHER_RELAY": "maildir:outbox"})
     assert live.states()[kept] == "in_doubt"
-    live.send(code=76)
+    assert "settle them: dispatcher resolve 29" in live.send(code=76)
     assert relay.copies[kept] == 1
 
 

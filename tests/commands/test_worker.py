@@ -1,6 +1,7 @@
 """What a worker does of itself, and what it leaves to people."""
 
 import signal
+import socket
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -66,7 +67,11 @@ def test_an_issue_that_is_stopped_while_another_goes_out_is_not_begun(
         live.expect(0, "dispatcher", "stop", "30")
     else:  # cancel waits for the run that holds the lock
         cancelling = live.start("dispatcher", "cancel", "30")
-        time.sleep(1)
+        named = f"another issue is being sent by pid {worker.pid} on {socket.gethostname()}; waiting for it"
+        until = time.monotonic() + 30
+        while named not in live.said("dispatcher"):
+            assert time.monotonic() < until, live.said("dispatcher")
+            time.sleep(0.05)
     release()
     assert worker.wait(60) == 0, live.said("dispatcher")
     if command == "cancel":

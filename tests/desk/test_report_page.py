@@ -22,6 +22,7 @@ def sent(live: Newsletter, relay: Relay) -> Newsletter:
     """Issue 29, sent: Dan is refused, Eve in doubt."""
     relay.reply("rcpt", BAD_NAME, to=DAN)
     relay.close("dot", to=EVE, kept=True)
+    live.replace("pyproject.toml", "require_staging = false", "require_staging = true")
     live.send("--yes", "--patience", "0", "--force", "the printer waits", code=76)
     return live
 

@@ -49,7 +49,7 @@ def test_replies_are_counted_once_and_stay_in_the_mailbox(tmp_path: Path, capsys
     with open_newsletter(house.settings) as newsletter:
         mailing = find_mailing(newsletter.database, 29, Kind.LIVE)
         assert mailing is not None
-        as_text(newsletter.database, mailing)
+        as_text(newsletter.database, mailing, "UTC")
     assert "1 reply from people, left in the mailbox for you" in capsys.readouterr().out
 
 
@@ -76,12 +76,12 @@ def test_a_paused_issue_says_why_until_somebody_goes_on(tmp_path: Path, capsys: 
         mailing = find_mailing(newsletter.database, 29, Kind.LIVE)
         assert mailing is not None
         stop_because(newsletter.database, mailing.id, "half of it came back")
-        as_text(newsletter.database, mailing)
+        as_text(newsletter.database, mailing, "UTC")
         assert "paused: half of it came back; to go on: send-issue 29" in capsys.readouterr().out
         page = report_page(newsletter.database, mailing, newsletter="Test Letter", timezone="UTC")
         assert "paused: half of it came back" in page
         forget_stop(newsletter.database, mailing.id)
-        as_text(newsletter.database, mailing)
+        as_text(newsletter.database, mailing, "UTC")
         assert "paused" not in capsys.readouterr().out
 
 
