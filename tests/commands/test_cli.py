@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,6 +61,21 @@ def test_a_new_newsletter_sends_its_first_issue_into_its_outbox(newsletter: News
     number = min(path.parent.name for path in (fresh.folder / "issues").glob("*/issue.md"))
     fresh.expect(0, "send-issue", number, "--list", "readers")
     assert len(fresh.outbox()) == 1
+
+
+@pytest.mark.parametrize("source", ["dispatcher/desk/skeleton/gitignore", ".gitignore"])
+def test_git_ignores_the_secrets_and_readers_that_the_readme_s_commands_write(tmp_path: Path, source: str) -> None:
+    written = (
+        "dispatcher.key", "dkim.pem", ".env", "deploy/.env", "dispatcher.db", "dispatcher.db-wal", "dispatcher.db.lock",
+        "copy.db", "copy.dump", "outbox/new/1", "returned/new/1", "readers.csv", "pro.csv", "subscribers/readers.csv",
+        "report.html", "public/index.html",
+    )  # fmt: skip
+    root = Path(__file__).parents[2]
+    (tmp_path / ".gitignore").write_text((root / source).read_text("utf-8"), encoding="utf-8")
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    asked = ["git", "-C", str(tmp_path), "check-ignore", *written, "issues/29/issue.md", "pyproject.toml"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert set(done.stdout.split()) == {*written}
 
 
 def test_init_does_not_overwrite_a_newsletter(newsletter: Newsletter) -> None:
