@@ -26,6 +26,7 @@ class Imported:
     list_name: str
     changes: Changes | None
     faults: tuple[Fault, ...]
+    bad_rows: int = 0  # of which the faults name the first
     dialect: str = ""  # whose export the file is, if it is not one of ours
 
 
@@ -100,7 +101,11 @@ def _import(
     except TooManyVanished as error:
         raise InputWrong([_vanished(error, shown, list_name)]) from error
     return Imported(
-        list_name=list_name, changes=changes, faults=tuple(_first(faults, shown)), dialect=header.dialect.name
+        list_name=list_name,
+        changes=changes,
+        faults=tuple(_first(faults, shown)),
+        bad_rows=len(faults),
+        dialect=header.dialect.name,
     )
 
 

@@ -41,7 +41,7 @@ def import_(
     for fault in (*(changes.duplicates if changes else ()), *imported.faults):
         print(fault, file=sys.stderr)
     if changes:
-        print(as_text(list_name, changes, dialect=imported.dialect, only_plan=plan))
+        print(as_text(list_name, changes, dialect=imported.dialect, only_plan=plan, bad_rows=imported.bad_rows))
     exit_with(65 if imported.faults else 0)
 
 

@@ -40,6 +40,13 @@ def test_nobody_meant_is_an_error_before_anything_is_stored(newsletter: Newslett
     assert newsletter.outbox() == []
 
 
+def test_a_field_that_nobody_has_is_named_with_the_nearest(newsletter: Newsletter) -> None:
+    newsletter.expect(0, "dispatcher", "subscribers", "import", "subscribers/readers.csv", "--list", "weekly")
+    said = newsletter.send("--where", 'plann == "pro"', "--list", "weekly", code=65)
+    assert "weekly: no reader of weekly has a field plann; did you mean plan?" in said
+    assert "subscribers/weekly.csv" not in said
+
+
 def test_what_is_not_understood_is_named_with_its_place(newsletter: Newsletter) -> None:
     assert "--where, column 6: '=' means nothing here; compare with ==" in newsletter.send(
         "--where", "plan = 1", code=2
