@@ -151,7 +151,9 @@ def _rows(path: Path, shown: str) -> Iterator[tuple[int, list[str]]]:
                     yield line, cells
                 line = reader.line_num + 1
         except csv.Error as error:
-            raise InputWrong([_fault(shown, line, f"not valid CSV: {error}", "check the quotes, and that commas separate")]) from error
+            raise InputWrong(
+                [_fault(shown, line, f"not valid CSV: {error}", "check the quotes, and that commas separate")]
+            ) from error
         except UnicodeDecodeError as error:
             raise InputWrong([_encoding_fault(path, shown, error)]) from error
 
