@@ -127,6 +127,12 @@ def test_a_byte_order_mark_and_windows_line_ends_change_nothing(root: Path) -> N
         ('---\ntitle: "\\ud800"\n---\n# T\n', ":2: title holds a control character; remove it"),
         ('---\ntitle: "\\UFFFFFFFF"\n---\n# T\n', ":2: the front matter escapes a character that does not exist"),
         ("---\ntitle: a: b\n---\n# T\n", ":2: the front matter is broken: mapping values are not allowed here"),
+        (
+            '---\ndate: 2026-11-25\ntitle: "T\nsubject: S\n---\ntext\n',
+            ":3: the front matter is broken: a quote is not closed",
+        ),
+        ("---\nsubject: S\ntitel: T\n---\ntext\n", ":3: unknown key 'titel'; did you mean title?"),
+        ("# T\n\n{% while subscriber.plan %}x{% endwhile %}", ":3: unknown tag 'while'; allowed are if, for, set"),
         ("---\ntitle: &t T\n---\n# T\n", ":2: the front matter is broken: anchors, aliases and tags are not allowed"),
         ("---\ntitle: !!python/name:os T\n---\n# T\n", ":2: the front matter is broken: anchors, aliases and tags"),
         ("---\n- title\n---\n# T\n", ":2: the front matter is broken: it is not made of key: value lines"),
