@@ -37,16 +37,19 @@ def add(
     pairs = [text.partition("=") for text in attributes or []]
     if any(not key or not separator for key, separator, _ in pairs):
         raise typer.BadParameter("--set needs NAME=VALUE")
+    from dispatcher.audience.lists import newness  # noqa: PLC0415
     from dispatcher.audience.people import add_person  # noqa: PLC0415
     from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
 
     values = {key: value for key, _, value in pairs}
-    with open_newsletter(settings_of(context.obj)) as newsletter:
+    settings = settings_of(context.obj)
+    with open_newsletter(settings) as newsletter:
+        news = newness(newsletter.database, settings.folder, list_name)
         changes = add_person(
             newsletter.database, newsletter.keyring, address, list_name,
             name=name, language=language, attributes=values,
         )  # fmt: skip
-    print(f"{address}: {'added to' if changes.joined else 'is on'} {list_name}")
+    print(f"{address}: {'added to' if changes.joined else 'is on'} {list_name}{news}")
 
 
 def show(

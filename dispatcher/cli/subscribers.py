@@ -28,12 +28,13 @@ def import_(
     plan: Annotated[bool, typer.Option("--plan", help="Only show what would change.")] = False,
 ) -> None:
     """Add and correct readers from a file; who left stays away. Bad rows are listed, the others stored."""
-    from dispatcher.audience.lists import import_file  # noqa: PLC0415
+    from dispatcher.audience.lists import import_file, newness  # noqa: PLC0415
     from dispatcher.desk.imports import as_text  # noqa: PLC0415
     from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
 
     settings = settings_of(context.obj)
     with open_newsletter(settings) as newsletter:
+        named = f"{list_name}{newness(newsletter.database, settings.folder, list_name)}"
         imported = import_file(
             newsletter.database, newsletter.keyring, settings.folder, file, list_name, only_plan=plan
         )
@@ -41,7 +42,7 @@ def import_(
     for fault in (*(changes.duplicates if changes else ()), *imported.faults):
         print(fault, file=sys.stderr)
     if changes:
-        print(as_text(list_name, changes, dialect=imported.dialect, only_plan=plan, bad_rows=imported.bad_rows))
+        print(as_text(named, changes, dialect=imported.dialect, only_plan=plan, bad_rows=imported.bad_rows))
     exit_with(65 if imported.faults else 0)
 
 
