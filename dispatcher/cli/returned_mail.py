@@ -24,7 +24,7 @@ def inbox(
     watches: Annotated[bool, typer.Option("--watch", help="Stay, and read what arrives over IMAP.")] = False,
     output: Annotated[Format, typer.Option("--format")] = Format.TEXT,
 ) -> None:
-    """Read returned mail: suspend dead addresses, honour complaints and wishes to leave, leave replies for you."""
+    """Read returned mail. Suspend dead addresses, honour complaints and wishes to leave, leave replies for you."""
     from dispatcher.errors import NotFound  # noqa: PLC0415
     from dispatcher.recipes import inbox as recipe  # noqa: PLC0415
 

@@ -80,7 +80,7 @@ def export(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="By default standard output.")] = None,
 ) -> None:
-    """Write a list's active readers as CSV, safe to open in a spreadsheet; or all that is known about one person."""
+    """Write a list's active readers as CSV. Safe to open in a spreadsheet; or all that is known about one person."""
     if (list_name is None) == (person is None):
         raise typer.BadParameter("name a --list or a --person")
     from dispatcher.audience.export import export_list, write_text  # noqa: PLC0415
@@ -103,7 +103,7 @@ def list_(
     count: Annotated[bool, typer.Option("--count", help="With --list: only how many.")] = False,
     output: Annotated[Format, typer.Option("--format")] = Format.TEXT,
 ) -> None:
-    """Show the lists and how many readers each has, or with --list everybody who is or was on one."""
+    """Show the lists. How many readers each has, or with --list everybody who is or was on one."""
     if (where or count) and list_name is None:
         raise typer.BadParameter("--where and --count need --list")
     from dispatcher.audience.people import roll  # noqa: PLC0415
@@ -142,7 +142,7 @@ def stats(
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with plots.")] = None,
     output: Annotated[Format, typer.Option("--format")] = Format.TEXT,
 ) -> None:
-    """Count readers by list and state, language and domain, and who came and went each month."""
+    """Count readers by list, state, language and domain. And who came and went each month."""
     from dispatcher.desk.statistics import as_page, as_plain, as_text, collect  # noqa: PLC0415
     from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
 

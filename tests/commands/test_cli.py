@@ -30,6 +30,32 @@ def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[st
         assert name in " ".join(said.split("Example: ")[1].split()), f"the example of {name} is of another command"
 
 
+def test_no_summary_of_a_command_is_cut_off(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    top = get_command(main.app)
+    for name in ("", "subscribers", "token", "database"):
+        command: Any = top.commands[name] if name else top  # type: ignore[attr-defined]
+        with pytest.raises(SystemExit):
+            command.main(["--help"], prog_name=f"dispatcher {name}".strip())
+        said = capsys.readouterr().out
+        assert "..." not in said.partition("Commands:")[2], said
+        assert f"Example: dispatcher {name}".strip() in said
+
+
+def test_output_that_nobody_can_write_is_named(newsletter: Newsletter) -> None:
+    newsletter.expect(0, "send-issue", "29")
+    program = "import sys; from dispatcher.cli.main import main; sys.argv = ['x', 'status']; main()"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=newsletter.folder, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 74
+    assert done.stderr == "standard output: No space left on device; what was to be read there is lost\n"
+
+
 def leaves(name: str, command: Any) -> Iterator[tuple[str, Any]]:
     """Every command below a group, with the words that call it."""
     for word, each in getattr(command, "commands", {}).items():
