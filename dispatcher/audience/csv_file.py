@@ -70,7 +70,14 @@ def read_people(path: Path, header: Header, *, shown: str, faults: list[Fault]) 
             continue
         if len(cells) != len(header.columns):
             wanted = len(header.columns)
-            faults.append(_fault(shown, line, f"{len(cells)} cells where the header has {wanted}", "quote commas"))
+            faults.append(
+                _fault(
+                    shown,
+                    line,
+                    f"{len(cells)} {'cell' if len(cells) == 1 else 'cells'} where the header has {wanted}",
+                    "quote commas",
+                )
+            )
             continue
         try:
             yield _person(line, _in_our_words(header, dict(zip(header.columns, cells, strict=True))))
@@ -144,7 +151,9 @@ def _rows(path: Path, shown: str) -> Iterator[tuple[int, list[str]]]:
                     yield line, cells
                 line = reader.line_num + 1
         except csv.Error as error:
-            raise InputWrong([_fault(shown, line, f"not valid CSV: {error}", "check the quotes")]) from error
+            raise InputWrong(
+                [_fault(shown, line, f"not valid CSV: {error}", "check the quotes, and that commas separate")]
+            ) from error
         except UnicodeDecodeError as error:
             raise InputWrong([_encoding_fault(path, shown, error)]) from error
 
@@ -166,6 +175,10 @@ def _is_known(cell: str) -> bool:
 
 
 def _wrong(columns: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    separators = [each for each in ";\t|" if len(columns) == 1 and each in columns[0]]
+    if separators:
+        yield f"the header has no column 'email', it is separated by {separators[0]!r}", "save it with commas"
+        return
     if "email" not in columns:
         yield "the header has no column 'email'", "begin the file with: email,name,language"
     if len(columns) > _MAX_COLUMNS:

@@ -26,6 +26,7 @@ class Imported:
     list_name: str
     changes: Changes | None
     faults: tuple[Fault, ...]
+    bad_rows: int = 0  # of which the faults name the first
     dialect: str = ""  # whose export the file is, if it is not one of ours
 
 
@@ -34,6 +35,20 @@ def file_of(folder: Path, list_name: str) -> Path:
     if not _NAME.fullmatch(list_name):
         raise NotFound(f"{list_name!r} is not a list's name; use letters, digits, - and _")
     return folder / "subscribers" / f"{list_name}.csv"
+
+
+def require_list(database: Database, folder: Path, list_name: str) -> None:
+    """Raises NotFound for a list that has neither file nor members."""
+    if not file_of(folder, list_name).exists() and find_list(database, list_name) is None:
+        raise NotFound(_unknown_list(database, folder, list_name))
+
+
+def newness(database: Database, folder: Path, list_name: str) -> str:
+    """What to say behind the name of a list that is about to be made, perhaps by a slip: which ones there are."""
+    if file_of(folder, list_name).exists() or find_list(database, list_name) is not None:
+        return ""
+    known = _known_lists(database, folder)
+    return f", a new list (there are {', '.join(known)})" if known else ", a new list"
 
 
 def bring_up_to_date(
@@ -46,8 +61,7 @@ def bring_up_to_date(
     path = file_of(folder, list_name)
     end_pauses(database, now())
     if not path.exists():
-        if find_list(database, list_name) is None:
-            raise NotFound(_unknown_list(database, folder, list_name))
+        require_list(database, folder, list_name)
         return Imported(list_name=list_name, changes=None, faults=())
     if file_hash(database, list_name) == hash_file(path):
         return Imported(list_name=list_name, changes=None, faults=())
@@ -100,7 +114,11 @@ def _import(
     except TooManyVanished as error:
         raise InputWrong([_vanished(error, shown, list_name)]) from error
     return Imported(
-        list_name=list_name, changes=changes, faults=tuple(_first(faults, shown)), dialect=header.dialect.name
+        list_name=list_name,
+        changes=changes,
+        faults=tuple(_first(faults, shown)),
+        bad_rows=len(faults),
+        dialect=header.dialect.name,
     )
 
 
@@ -121,9 +139,15 @@ def _vanished(error: TooManyVanished, shown: str, list_name: str) -> Fault:
 
 
 def _unknown_list(database: Database, folder: Path, name: str) -> str:
-    known = {path.stem for path in (folder / "subscribers").glob("*.csv")} | {each.name for each in lists(database)}
-    have = f"the lists are {', '.join(sorted(known))}" if known else "there are no lists yet"
+    known = _known_lists(database, folder)
+    have = f"the lists are {', '.join(known)}" if known else "there are no lists yet"
     return f"no list {name!r}: {have}; make it with subscribers/{name}.csv"
+
+
+def _known_lists(database: Database, folder: Path) -> list[str]:
+    return sorted(
+        {path.stem for path in (folder / "subscribers").glob("*.csv")} | {each.name for each in lists(database)}
+    )
 
 
 def _shown(path: Path, folder: Path) -> str:

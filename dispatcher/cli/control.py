@@ -18,7 +18,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def stop(context: typer.Context, issue: Issue) -> None:
-    """Pause an issue between two messages; its sender ends with 75, and send-issue goes on with it."""
+    """Pause an issue between two messages. Its sender ends with 75, and send-issue goes on with it."""
     from dispatcher.recipes.control import stop_issue  # noqa: PLC0415
     from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
 
@@ -27,7 +27,7 @@ def stop(context: typer.Context, issue: Issue) -> None:
 
 
 def cancel(context: typer.Context, issue: Issue) -> None:
-    """Give up the rest of an issue: who was not mailed yet is not mailed."""
+    """Give up the rest of an issue. Who was not mailed yet is not mailed."""
     from dispatcher.recipes.control import cancel_issue  # noqa: PLC0415
     from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
 
@@ -44,7 +44,7 @@ def resolve(
         list[str] | None, typer.Option("--not-sent", metavar="ADDRESS", help="Is known not to have it: queued again.")
     ] = None,
 ) -> None:
-    """Settle rows in doubt: the end of the message went out and no reply came."""
+    """Settle rows in doubt. The end of the message went out and no reply came."""
     if from_log is None and not sent and not not_sent:
         raise typer.BadParameter("say how: --from-log FILE, --sent ADDRESS or --not-sent ADDRESS")
     from dispatcher.recipes.control import resolve as settle  # noqa: PLC0415
@@ -59,7 +59,7 @@ def worker(
     context: typer.Context,
     once: Annotated[bool, typer.Option("--once", help="Only what is due now.")] = False,
 ) -> None:
-    """Stay running: send scheduled issues at their hour, try deferred readers when due, read the inbox."""
+    """Stay running, and do what is due. Scheduled issues are sent, deferred readers tried, the inbox is read."""
     from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
     from dispatcher.recipes.worker import work  # noqa: PLC0415
 

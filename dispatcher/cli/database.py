@@ -6,7 +6,11 @@ import typer
 
 from dispatcher.cli.frame import command_group, settings_of
 
-app = command_group(no_args_is_help=True, help="The newsletter's database: copy it from SQLite to PostgreSQL, or back.")
+app = command_group(
+    no_args_is_help=True,
+    help="The newsletter's database. Copy it from SQLite to PostgreSQL, or back.",
+    epilog="Example: dispatcher database copy sqlite:///dispatcher.db postgresql://letter@db.example.org/letter",
+)
 
 
 @app.callback()
@@ -24,7 +28,7 @@ def copy(
         str, typer.Argument(metavar="TO", help="An empty database's URL; PGPASSWORD holds its password.")
     ],
 ) -> None:
-    """Move the newsletter into another database, every row compared; nobody may be sending meanwhile."""
+    """Move the newsletter into another database. Every row compared; nobody may be sending meanwhile."""
     from dispatcher.recipes.moving import copy as move  # noqa: PLC0415
 
     place, counts = move(settings_of(context.obj), source, target)

@@ -19,7 +19,7 @@ def doctor(
         str | None, typer.Option(metavar="ADDRESS[:PORT]", help="Ask this DNS server instead of the machine's.")
     ] = None,
 ) -> None:
-    """Look at DNS, relay, TLS, pages, keys and database for what receivers will refuse, and tell the remedies."""
+    """Look for what receivers will refuse. At DNS, relay, TLS, pages, keys and database; with the remedies."""
     from dispatcher.doctor.finding import exit_code_of  # noqa: PLC0415
     from dispatcher.recipes.doctor import examine  # noqa: PLC0415
 

@@ -3,6 +3,8 @@
 import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +20,8 @@ from dispatcher.expressions import Expression, NotUnderstoodError, parse
 
 INTERRUPTED = 75
 NOT_FOUND = 66
+OUTPUT_LOST = 74
+_OUTPUT = "standard output"
 _CTRL_C, _BROKEN_PIPE = 130, 1  # Typer's own codes; a bug of ours comes as its exception
 
 
@@ -37,13 +41,17 @@ def run(app: typer.Typer, name: str) -> None:
     if sys.stdout is None:  # closed by who started us
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  open to the end
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # what scripts read is UTF-8 everywhere
+        by_line, at_once = sys.stdout.line_buffering, sys.stdout.write_through
+        sys.stdout = _Output(  # what scripts read is UTF-8 everywhere
+            sys.stdout.detach(), "utf-8", "backslashreplace", line_buffering=by_line, write_through=at_once
+        )
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="backslashreplace")
     code = _exit_code(app, name)
     try:
         sys.stdout.flush()
-    except OSError:  # who read our output left, as `head` does: that changes nothing about what was done
+    except OSError as error:  # who read our output left, as `head` does: that changes nothing about what was done
+        code = code if isinstance(error, BrokenPipeError) else _output_lost(error)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
@@ -63,9 +71,37 @@ def _exit_code(app: typer.Typer, name: str) -> int:
         complain(str(error), exit_code=error.exit_code)
         return error.exit_code
     except OSError as error:
+        if error.filename == _OUTPUT:
+            return _output_lost(error)
         complain(f"{error.filename or 'file'}: {error.strerror or error}; check the path and its rights")
         return NOT_FOUND
     return 0
+
+
+class _Output(io.TextIOWrapper):
+    """Standard output whose failures can be told from a file's: they name it."""
+
+    def write(self, text: str, /) -> int:
+        with _named_output():
+            return super().write(text)
+
+    def flush(self) -> None:
+        with _named_output():
+            super().flush()
+
+
+@contextmanager
+def _named_output() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        error.filename = _OUTPUT
+        raise
+
+
+def _output_lost(error: OSError) -> int:
+    complain(f"{_OUTPUT}: {error.strerror}; what was to be read there is lost")
+    return OUTPUT_LOST
 
 
 def version(is_asked: bool) -> None:

@@ -51,7 +51,7 @@ def render(
     issue: Annotated[str, typer.Argument(help="The issue: its number, or its folder.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.")],
 ) -> None:
-    """Write each language's HTML, text and message, and a manifest with hashes."""
+    """Write each language's HTML, text and message. And a manifest with their hashes."""
     from dispatcher.recipes.render import render as write  # noqa: PLC0415
 
     for path in write(settings_of(context.obj), issue, out):

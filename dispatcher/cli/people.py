@@ -37,22 +37,25 @@ def add(
     pairs = [text.partition("=") for text in attributes or []]
     if any(not key or not separator for key, separator, _ in pairs):
         raise typer.BadParameter("--set needs NAME=VALUE")
+    from dispatcher.audience.lists import newness  # noqa: PLC0415
     from dispatcher.audience.people import add_person  # noqa: PLC0415
     from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
 
     values = {key: value for key, _, value in pairs}
-    with open_newsletter(settings_of(context.obj)) as newsletter:
+    settings = settings_of(context.obj)
+    with open_newsletter(settings) as newsletter:
+        news = newness(newsletter.database, settings.folder, list_name)
         changes = add_person(
             newsletter.database, newsletter.keyring, address, list_name,
             name=name, language=language, attributes=values,
         )  # fmt: skip
-    print(f"{address}: {'added to' if changes.joined else 'is on'} {list_name}")
+    print(f"{address}: {'added to' if changes.joined else 'is on'} {list_name}{news}")
 
 
 def show(
     context: typer.Context, address: Address, output: Annotated[Format, typer.Option("--format")] = Format.TEXT
 ) -> None:
-    """Show everything known about one reader, with history, consent and issues."""
+    """Show everything known about one reader. With history, consent and issues."""
     from dispatcher.audience.people import everything_about  # noqa: PLC0415
     from dispatcher.desk.person import as_text  # noqa: PLC0415
     from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
@@ -88,7 +91,7 @@ def invite(
         str | None, typer.Option("--list", metavar="NAME", help="Back to this list; by default the newsletter's.")
     ] = None,
 ) -> None:
-    """Mail a reader who left, or whose mail came back, a link by which he returns if he wishes to."""
+    """Ask a reader back by mail. To one who left, or whose mail came back, with a link by which he returns."""
     from dispatcher.recipes.letters import invite as ask_back  # noqa: PLC0415
     from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
 
@@ -120,7 +123,7 @@ def unsuppress(
     address: Address,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept with the reader's history.")],
 ) -> None:
-    """Lift a suppression, complaint or bounce: the reader's lists are as they were before it."""
+    """Lift a suppression, complaint or bounce. The reader's lists are as they were before it."""
     if not reason.strip():
         raise typer.BadParameter("--reason must say something")
     from dispatcher.audience.people import let_back  # noqa: PLC0415
@@ -132,7 +135,7 @@ def unsuppress(
 
 
 def forget(context: typer.Context, address: Address) -> None:
-    """Erase a person from the database; a keyed hash stays, so that no file brings him back."""
+    """Erase a person from the database. A keyed hash stays, so that no file brings him back."""
     from dispatcher.audience.copies import lines_with  # noqa: PLC0415
     from dispatcher.audience.people import erase  # noqa: PLC0415
     from dispatcher.recipes.newsletter import open_newsletter, outbox_copies  # noqa: PLC0415

@@ -27,7 +27,7 @@ def serve(
         typer.Option(metavar="ADDRESS", help="Your web server: its X-Forwarded-For says who visits. May be repeated."),
     ] = None,
 ) -> None:
-    """Serve the readers' pages, and send the small mails that readers ask for there."""
+    """Serve the readers' pages. And send the small mails that readers ask for there."""
     from dispatcher.recipes.serve import serve as run_pages  # noqa: PLC0415
 
     run_pages(settings_of(context.obj), host, port, proxies=_addresses(proxy or []))
@@ -48,7 +48,7 @@ def create(
     name: Annotated[str, typer.Argument(help="Which system it is for.")],
     may: Annotated[list[May], typer.Option(help="What it may do; may be repeated.")],
 ) -> None:
-    """Make a token and print it; it is kept as a hash, so that nobody sees it again."""
+    """Make a token and print it. It is kept as a hash, so that nobody sees it again."""
     from dispatcher.errors import Fault, InputWrong  # noqa: PLC0415
     from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
     from dispatcher.storage.api_tokens import Right, make_token  # noqa: PLC0415
@@ -64,7 +64,7 @@ def create(
 
 @tokens.command(name="list", epilog="Example: dispatcher token list")
 def list_(context: typer.Context, output: Annotated[Format, typer.Option("--format")] = Format.TEXT) -> None:
-    """Show which tokens there are, what they may do, and when they were last used."""
+    """Show which tokens there are. What they may do, and when they were last used."""
     from dispatcher.desk.tables import print_table  # noqa: PLC0415
     from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
     from dispatcher.storage.api_tokens import api_tokens  # noqa: PLC0415

@@ -33,7 +33,7 @@ def status(
     output: Annotated[Format, typer.Option("--format")] = Format.TEXT,
     watch: Annotated[bool, typer.Option("--watch", help="Go on looking, until Ctrl-C.")] = False,
 ) -> None:
-    """Show where each issue stands; with --watch also how fast it goes, how long it takes, and who is sending."""
+    """Show where each issue stands. With --watch also how fast it goes, how long it takes, and who is sending."""
     from dispatcher.desk.asked import died_with  # noqa: PLC0415
     from dispatcher.desk.tables import print_table  # noqa: PLC0415
     from dispatcher.recipes.accounts import issue_standings  # noqa: PLC0415
@@ -72,7 +72,7 @@ def report(
     output: Annotated[ReportFormat, typer.Option("--format")] = ReportFormat.TEXT,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with plots instead.")] = None,
 ) -> None:
-    """Show the outcome: by state, doubts first, then by domain and reason."""
+    """Show the outcome. By state, doubts first, then by domain and reason."""
     from dispatcher.desk import report as write  # noqa: PLC0415
     from dispatcher.recipes.accounts import reported  # noqa: PLC0415
 
@@ -109,7 +109,7 @@ def audit(
     issue: Annotated[str, typer.Argument(help="The issue: its number, or its folder.")],
     output: Annotated[Format, typer.Option("--format")] = Format.TEXT,
 ) -> None:
-    """Prove the ledger's equation; exit 0 only if it holds, else 65."""
+    """Prove the ledger's equation. Exit 0 only if it holds, else 65."""
     from dispatcher.desk.audit import audit as prove  # noqa: PLC0415
     from dispatcher.recipes.accounts import reported  # noqa: PLC0415
 

@@ -24,7 +24,7 @@ def inbox(
     watches: Annotated[bool, typer.Option("--watch", help="Stay, and read what arrives over IMAP.")] = False,
     output: Annotated[Format, typer.Option("--format")] = Format.TEXT,
 ) -> None:
-    """Read returned mail: suspend dead addresses, honour complaints and wishes to leave, leave replies for you."""
+    """Read returned mail. Suspend dead addresses, honour complaints and wishes to leave, leave replies for you."""
     from dispatcher.errors import NotFound  # noqa: PLC0415
     from dispatcher.recipes import inbox as recipe  # noqa: PLC0415
 
@@ -37,8 +37,9 @@ def inbox(
     else:
         place = source or recipe.inbox_of(settings)
         readings = recipe.explain(settings, place) if explains else recipe.read_inbox(settings, place, watches=watches)
-    tally = recipe.Tally()
+    tally, is_kept = recipe.Tally(), False
     for reading in readings:
+        is_kept |= reading.is_left and source == "-" and not explains
         if output is Format.JSON:
             print(json.dumps(reading.plain(), ensure_ascii=False), flush=True)
         elif explains or watches:
@@ -46,3 +47,5 @@ def inbox(
         tally.add(reading)
     if output is Format.TEXT:
         print(tally.sentence())
+        if is_kept:
+            print(f"kept for you in {recipe.returned_folder(settings_of(context.obj))}")

@@ -74,6 +74,7 @@ def send_issue(
         raise typer.BadParameter(f"{only_live[0]} is for readers; it goes with neither --staging nor --test")
     if at and (new or retry_refused or refreeze):
         raise typer.BadParameter("--at is for an issue that has not begun")
+    _require_address(test)
     time, meant, hour = duration(patience), expression(where), moment(at)
 
     from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415  --help answers without the database
@@ -110,6 +111,17 @@ def send_issue(
         from dispatcher.recipes.send_issue import send_issue as send  # noqa: PLC0415
 
         exit_with(send(newsletter, order))
+
+
+def _require_address(text: str | None) -> None:
+    if text is None:
+        return
+    from dispatcher.audience.address import read_address  # noqa: PLC0415  --help answers without it
+
+    try:
+        read_address(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--test {text}: {error}") from error
 
 
 def main() -> None:

@@ -28,12 +28,13 @@ def import_(
     plan: Annotated[bool, typer.Option("--plan", help="Only show what would change.")] = False,
 ) -> None:
     """Add and correct readers from a file; who left stays away. Bad rows are listed, the others stored."""
-    from dispatcher.audience.lists import import_file  # noqa: PLC0415
+    from dispatcher.audience.lists import import_file, newness  # noqa: PLC0415
     from dispatcher.desk.imports import as_text  # noqa: PLC0415
     from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
 
     settings = settings_of(context.obj)
     with open_newsletter(settings) as newsletter:
+        named = f"{list_name}{newness(newsletter.database, settings.folder, list_name)}"
         imported = import_file(
             newsletter.database, newsletter.keyring, settings.folder, file, list_name, only_plan=plan
         )
@@ -41,7 +42,7 @@ def import_(
     for fault in (*(changes.duplicates if changes else ()), *imported.faults):
         print(fault, file=sys.stderr)
     if changes:
-        print(as_text(list_name, changes, dialect=imported.dialect, only_plan=plan))
+        print(as_text(named, changes, dialect=imported.dialect, only_plan=plan, bad_rows=imported.bad_rows))
     exit_with(65 if imported.faults else 0)
 
 
@@ -79,7 +80,7 @@ def export(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="By default standard output.")] = None,
 ) -> None:
-    """Write a list's active readers as CSV, safe to open in a spreadsheet; or all that is known about one person."""
+    """Write a list's active readers as CSV. Safe to open in a spreadsheet; or all that is known about one person."""
     if (list_name is None) == (person is None):
         raise typer.BadParameter("name a --list or a --person")
     from dispatcher.audience.export import export_list, write_text  # noqa: PLC0415
@@ -102,7 +103,7 @@ def list_(
     count: Annotated[bool, typer.Option("--count", help="With --list: only how many.")] = False,
     output: Annotated[Format, typer.Option("--format")] = Format.TEXT,
 ) -> None:
-    """Show the lists and how many readers each has, or with --list everybody who is or was on one."""
+    """Show the lists. How many readers each has, or with --list everybody who is or was on one."""
     if (where or count) and list_name is None:
         raise typer.BadParameter("--where and --count need --list")
     from dispatcher.audience.people import roll  # noqa: PLC0415
@@ -141,7 +142,7 @@ def stats(
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with plots.")] = None,
     output: Annotated[Format, typer.Option("--format")] = Format.TEXT,
 ) -> None:
-    """Count readers by list and state, language and domain, and who came and went each month."""
+    """Count readers by list, state, language and domain. And who came and went each month."""
     from dispatcher.desk.statistics import as_page, as_plain, as_text, collect  # noqa: PLC0415
     from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
 

@@ -249,6 +249,8 @@ def _spoken(node: nodes.Node) -> str:
 
 def _syntax(error: TemplateSyntaxError, path: str, first_line: int) -> Fault:
     message = (error.message or "template syntax is wrong").rstrip(".")
+    if unknown := re.match(r"Encountered unknown tag '(?!end)(\w+)'", message):
+        return _fault(path, error.lineno + first_line - 1, f"unknown tag {unknown[1]!r}", "allowed are if, for, set")
     return _fault(path, error.lineno + first_line - 1, message, "close it, or write it as {% raw %}…{% endraw %}")
 
 

@@ -3,10 +3,10 @@
 from dispatcher.storage.imports import Changes
 
 
-def as_text(list_name: str, changes: Changes, *, dialect: str, only_plan: bool) -> str:
+def as_text(list_name: str, changes: Changes, *, dialect: str, only_plan: bool, bad_rows: int = 0) -> str:
     """One line for the list, and one for those who stay away, by reason."""
     parts = [
-        f"{changes.read:,} rows read",
+        f"{changes.read:,} {'row' if changes.read == 1 else 'rows'} read",
         f"{changes.joined:,} joined",
         f"{changes.changed:,} changed",
         f"{changes.unchanged:,} unchanged",
@@ -15,6 +15,8 @@ def as_text(list_name: str, changes: Changes, *, dialect: str, only_plan: bool) 
     lines = [f"{'plan, nothing is stored: ' if only_plan else ''}{list_name}: {', '.join(parts)}"]
     if dialect:
         lines.insert(0, f"read as an export of {dialect}")
+    if bad_rows:
+        lines.append(f"{bad_rows:,} bad {'row was' if bad_rows == 1 else 'rows were'} not stored")
     if changes.away:
         reasons = ", ".join(f"{people:,} {why}" for why, people in sorted(changes.away.items()))
         lines.append(f"skipped, who stay away: {reasons}")

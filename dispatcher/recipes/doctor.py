@@ -75,8 +75,10 @@ def _relay_findings(relay: SmtpRelay, query: Query) -> Iterator[Finding]:
     refusal = asyncio.run(_reach(relay))
     if refusal is not None:
         yield error("relay", f"{relay}: {refusal}", "correct relay, or the password", exit_code=RELAY)
+    elif relay.security is Security.NONE and is_loopback(relay.host):
+        yield fine("relay", f"{relay} is reached on this machine")
     elif relay.security is Security.NONE:
-        yield warning("relay", f"{relay} is reached without TLS", "use smtp:// or smtps:// unless it is this machine")
+        yield warning("relay", f"{relay} is reached without TLS", "use smtp:// without tls=none, or smtps://")
     else:
         login = "with login" if relay.user else "without login"
         yield fine("relay", f"{relay} is reached over TLS, {login}")

@@ -14,7 +14,7 @@ from dispatcher.delivery.forecast import Way, forecast
 from dispatcher.delivery.relay import SmtpRelay
 from dispatcher.desk import screen
 from dispatcher.errors import Fault, InputWrong
-from dispatcher.models import Subscriber
+from dispatcher.models import Kind, Subscriber
 from dispatcher.recipes.confirm import GUESSED_RATE
 from dispatcher.recipes.editions import sample_message, say_weights, thaw_editions
 from dispatcher.recipes.newsletter import Newsletter
@@ -82,6 +82,10 @@ def _defects(content: bytes) -> list[str]:
 
 def _say_plan(newsletter: Newsletter, plan: Plan, built: Counter[str], octets: int, seconds: float) -> None:
     total = built.total()
+    if plan.goes_on and not total:
+        what = "issue" if plan.kind is Kind.LIVE else "trial"
+        screen.say(f"dry run: nothing to build: this {what} has been sent to everybody")
+        return
     by_edition = ", ".join(f"{count:,} {language}" for language, count in built.items())
     screen.say(
         f"dry run: issue {plan.number} to {plan.list_name}: {total:,} messages{f' ({by_edition})' if built else ''}, "

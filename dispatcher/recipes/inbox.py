@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from dispatcher.config import Settings
-from dispatcher.errors import NotFound, SettingsWrong
+from dispatcher.delivery import maildir
+from dispatcher.errors import NotFound, SettingsWrong, Unfinished
 from dispatcher.recipes.newsletter import Newsletter, open_newsletter, secrets_of
 from dispatcher.recipes.pausing import pause_where_too_much_came_back
 from dispatcher.recipes.refusals import arrival_of, settle_refusals
@@ -68,6 +69,11 @@ def inbox_of(settings: Settings) -> str:
     return settings.inbox if is_imap(settings.inbox) else str(settings.folder / settings.inbox)
 
 
+def returned_folder(settings: Settings) -> Path:
+    """The Maildir in which mail from standard input is left for the editor."""
+    return settings.folder / "returned"
+
+
 def explain(settings: Settings | None, source: str) -> Iterator[Reading]:
     """What each mail is and what would come of it; changes nothing at all. Raises NotFound."""
     mails = _mails(settings, source, explains=True)
@@ -99,6 +105,8 @@ def read_inbox(
         for found in mails:
             if found.name in but_not:
                 continue
+            if source == "-":  # who piped it to us has no copy once we end well
+                found = replace(found, left=partial(_keep, returned_folder(settings), found.raw))  # noqa: PLW2901
             reading = read_one(newsletter, found)
             if watches and reading.returned.kind in {Class.BOUNCE, Class.COMPLAINT}:  # there may be no end to wait for
                 pause_where_too_much_came_back(newsletter.database, began)
@@ -118,6 +126,20 @@ def read_one(newsletter: Newsletter, found: Found) -> Reading:
             f"{error.filename}: {error.strerror}; a mail that is dealt with is marked as read there"
         ) from error
     return reading
+
+
+def _keep(folder: Path, raw: bytes) -> None:
+    """Once, however often it is piped to us. Raises Unfinished, by which a mail server tries again."""
+    name = _fingerprint(raw)
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        maildir.open_maildir(folder)
+        if maildir.find(folder, name) is None:
+            maildir.store(folder, name, raw)
+    except OSError as error:
+        raise Unfinished(
+            f"{error.filename or folder}: {error.strerror}; mail that is left for you is kept there, try again"
+        ) from error
 
 
 @dataclass(slots=True)

@@ -6,13 +6,14 @@ import logging
 from datetime import timedelta
 
 from dispatcher.audience.address import read_address
+from dispatcher.audience.lists import require_list
 from dispatcher.audience.people import everything_about, find_person
 from dispatcher.content.drawing.theme import find_theme, read_strings
 from dispatcher.content.letter import SmallMail, build_letter
 from dispatcher.delivery.dkim import make_field
 from dispatcher.delivery.line import Line, Parcel, line_to
 from dispatcher.delivery.verdicts import judge
-from dispatcher.errors import DispatcherError, Fault, InputWrong
+from dispatcher.errors import DispatcherError, Fault, InputWrong, Unfinished
 from dispatcher.models import Reply, State
 from dispatcher.recipes.newsletter import (
     Newsletter,
@@ -23,10 +24,11 @@ from dispatcher.recipes.newsletter import (
 )
 from dispatcher.recipes.transport import signatures_for
 from dispatcher.storage.database import now
-from dispatcher.storage.letters import Letter, LetterKind, claim_due, drop_old, put_off, queue, settle
+from dispatcher.storage.letters import Letter, LetterKind, claim_due, drop_old, outcome_of, put_off, queue, settle
 from dispatcher.storage.readers import RESERVED_DOMAIN, is_reserved
 from dispatcher.storage.signups import KEPT, Wish, ask, drop_stale
-from dispatcher.storage.standing import MAY_LIFT, Channel
+from dispatcher.storage.standing import MAY_LIFT, Channel, Standing
+from dispatcher.storage.subscribers import membership_state
 from dispatcher.tokens import ConfirmToken, DataToken, sign_confirm, sign_data
 from dispatcher.web.wording import Wording, language_for, read_wording
 
@@ -49,21 +51,28 @@ def wording_of(newsletter: Newsletter) -> Wording:
 
 
 def invite(newsletter: Newsletter, address: str, list_name: str | None) -> str:
-    """Mails a link by which somebody who left or bounced may return. Returns what came of it. Raises InputWrong."""
+    """Mails a link by which somebody who left or bounced may return. Returns what came of it.
+
+    Raises InputWrong, NotFound, Unfinished when the relay does not take the mail now.
+    """
     database, keyring = newsletter.database, newsletter.keyring
+    wanted = list_name or newsletter.settings.list
+    require_list(database, newsletter.settings.folder, wanted)
     person = find_person(database, address)
     found = everything_about(database, keyring, address).suppression
     if found is not None and Channel.CONFIRMED not in MAY_LIFT[found.cause]:
         remedy = "to lift that: dispatcher subscribers unsuppress ADDRESS --reason TEXT"
         raise InputWrong([Fault(path=address, message=f"is kept from all lists ({found.cause})", remedy=remedy)])
     known = read_address(address)
+    if found is None and membership_state(database, wanted, known.key) == Standing.ACTIVE:
+        return f"{address}: is on {wanted} already; nobody is mailed"
     wording = wording_of(newsletter)
     language = language_for(wording, person.language, "")
     wish = Wish(
         email=person.email,
         address_key=known.key,
         domain=known.domain,
-        list_name=list_name or newsletter.settings.list,
+        list_name=wanted,
         language=person.language,
         channel=Channel.OPERATOR,
         wording=wording.version(language),
@@ -76,6 +85,11 @@ def invite(newsletter: Newsletter, address: str, list_name: str | None) -> str:
             signup_id=signup_id,
         )  # fmt: skip
     asyncio.run(send_due(newsletter, wording))
+    state, reply = outcome_of(database, signup_id)
+    if state == "refused":
+        raise InputWrong([Fault(path=address, message=f"the mail was refused: {reply}")])
+    if state != "sent":
+        raise Unfinished(f"the mail to {address} waits; dispatcher serve sends it")
     return f"{address}: invited to {wish.list_name}; the link works for {KEPT.days} days"
 
 

@@ -1,18 +1,19 @@
 """Plans a send: which mailing, which editions, which readers; with everything checked."""
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from dispatcher.audience.lists import STAGING, bring_up_to_date
+from dispatcher.audience.lists import STAGING, bring_up_to_date, file_of
 from dispatcher.config import Settings, require_live
 from dispatcher.content.source.issue import Issue, find_issue, issue_number, load_issue
 from dispatcher.desk import screen
 from dispatcher.desk.picture_check import unreachable_pictures
 from dispatcher.desk.receipt import require_known
 from dispatcher.errors import Fault, InputWrong, NotPermitted
-from dispatcher.expressions import And, Expression
+from dispatcher.expressions import And, Expression, names_in
 from dispatcher.models import Kind, State
 from dispatcher.recipes.editions import (
     Editions,
@@ -29,6 +30,7 @@ from dispatcher.storage.keys import remember_key, require_keys
 from dispatcher.storage.mailings import Audience, Freeze, Mailing, enqueue, find_mailing, freeze, lists_of
 from dispatcher.storage.readers import languages_of, members_without_row, reserved_members
 from dispatcher.storage.reports import count_states
+from dispatcher.storage.subscribers import attribute_names
 
 _TO_GO = (State.QUEUED, State.DEFERRED, State.SENDING)
 
@@ -295,15 +297,21 @@ def _bring_up_to_date(
             spoken[edition].append(language)
     spoken = {edition: languages for edition, languages in spoken.items() if languages}
     if not spoken:
-        raise InputWrong([_nobody(list_name, where)])
+        raise InputWrong([_nobody(newsletter, list_name, where)])
     check_fields(database, settings, editions, list_name, spoken, where)
     return dict(spoken)
 
 
-def _nobody(list_name: str, where: Expression | None) -> Fault:
-    path = f"subscribers/{list_name}.csv"
-    if where is None:
+def _nobody(newsletter: Newsletter, list_name: str, where: Expression | None) -> Fault:
+    file = file_of(Path(), list_name)
+    path = str(file) if (newsletter.settings.folder / file).exists() else list_name
+    if where is None or not languages_of(newsletter.database, list_name):
         return Fault(path=path, message=f"nobody is on {list_name}", remedy="add readers to it")
+    fields = ["email", "language", "name", *attribute_names(newsletter.database, list_name)]
+    for unknown in sorted(names_in(where) - {*fields}):
+        nearest = difflib.get_close_matches(unknown, fields, 1, 0.5)
+        remedy = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(fields)}"
+        return Fault(path=path, message=f"no reader of {list_name} has a field {unknown}", remedy=remedy)
     remedy = f"see who is: dispatcher subscribers list --list {list_name} --where '…'"
     return Fault(path=path, message=f"nobody on {list_name} is whom --where or the issue's `only` names", remedy=remedy)
 

@@ -50,6 +50,8 @@ def work(newsletter: Newsletter, *, is_once: bool) -> None:
     """Does what is due, until SIGTERM or Ctrl-C; with `is_once`, only what is due now."""
     end = _End()
     signal.signal(signal.SIGTERM, lambda *_: end.tell())
+    if not is_once:
+        screen.note(f"worker: looks every {_BETWEEN_LOOKS:.0f} s for what is due; Ctrl-C or SIGTERM ends it")
     with _returned_mail_read(newsletter.settings, is_once=is_once), contextlib.suppress(KeyboardInterrupt):
         paused: dict[int, datetime] = {}  # mailings that failed, until when
         pause = 0.0

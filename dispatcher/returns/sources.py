@@ -28,7 +28,8 @@ class Found:
 def mails_in(source: Path, standard_input: BinaryIO) -> Iterator[Found]:
     """The mails of a source, oldest name first; `-` is standard input. Raises OSError."""
     if str(source) == "-":
-        yield Found(name="-", raw=standard_input.read(MOST_BYTES))
+        if (raw := standard_input.read(MOST_BYTES)).strip():
+            yield Found(name="-", raw=raw)
     elif (source / "new").is_dir() and (source / "cur").is_dir():
         yield from _maildir(source)
     elif source.is_dir():

@@ -131,6 +131,14 @@ def put_off(database: Database, sent: Letter, *, reply: str | None) -> None:
         connection.execute(update(letter).where(letter.c.id == sent.id).values(values))
 
 
+def outcome_of(database: Database, signup_id: int) -> tuple[str, str | None]:
+    """The state of the mail that asks for a sign-up, and what the relay said last."""
+    query = select(letter.c.state, letter.c.reply).where(letter.c.signup_id == signup_id)
+    with database.reading() as connection:
+        row = connection.execute(query).one()
+    return row.state, row.reply
+
+
 def count_letters(database: Database) -> dict[str, int]:
     """Mails by state."""
     query = select(letter.c.state, func.count().label("letters")).group_by(letter.c.state)

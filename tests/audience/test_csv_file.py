@@ -54,6 +54,17 @@ def test_a_file_is_read_however_it_was_saved(tmp_path: Path, content: str) -> No
     assert [(each.email, each.name, each.language) for each in people] == [("ann@example.com", "Ann", "en")]
 
 
+@pytest.mark.parametrize("header", ["email;name", "E-Mail;Vorname;Name"])
+def test_a_file_with_semicolons_is_named_as_one(tmp_path: Path, header: str) -> None:
+    with pytest.raises(InputWrong, match=r"readers\.csv:1: .* separated by ';'; save it with commas"):
+        read(tmp_path, f"{header}\nann@example.com;Ann\n")
+
+
+def test_a_row_of_one_cell_is_told_as_one(tmp_path: Path) -> None:
+    _, [fault] = read(tmp_path, "email,name\nann@example.com\n")
+    assert fault.message == "1 cell where the header has 2"
+
+
 def test_other_columns_are_attributes_and_blank_cells_are_missing(tmp_path: Path) -> None:
     people, faults = read(tmp_path, "email,name,plan,City of birth\nann@example.com,  ,pro,\u00a0\n")
     assert not faults

@@ -184,3 +184,11 @@ def test_a_reader_who_is_listed_twice_and_left_once_has_left(database: Database)
     assert "with other values" in bring_file(database, path).faults[0].message
     assert states(database) == {}
     assert everything_about(database, keys(database), ANN).suppression is not None
+
+
+def test_the_summary_counts_the_rows_that_were_not_stored(database: Database) -> None:
+    imported = bring(database, "ann@example.de,Ann,", "bob@@,Bob,", "cleo@@,Cleo,", "dan@@,Dan,")
+    assert imported.changes is not None
+    said = as_text("readers", imported.changes, dialect="", only_plan=False, bad_rows=imported.bad_rows)
+    assert said.startswith("readers: 1 row read, 1 joined")
+    assert "3 bad rows were not stored" in said

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,32 @@ def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[st
         example = re.search(r"Example: (.*)", said)
         assert example, f"{name} --help has no example"
         assert name in " ".join(said.split("Example: ")[1].split()), f"the example of {name} is of another command"
+
+
+def test_no_summary_of_a_command_is_cut_off(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    top = get_command(main.app)
+    for name in ("", "subscribers", "token", "database"):
+        command: Any = top.commands[name] if name else top  # type: ignore[attr-defined]
+        with pytest.raises(SystemExit):
+            command.main(["--help"], prog_name=f"dispatcher {name}".strip())
+        said = capsys.readouterr().out
+        assert "..." not in said.partition("Commands:")[2], said
+        assert f"Example: dispatcher {name}".strip() in said
+
+
+def test_output_that_nobody_can_write_is_named(newsletter: Newsletter) -> None:
+    newsletter.expect(0, "send-issue", "29")
+    program = "import sys; from dispatcher.cli.main import main; sys.argv = ['x', 'status']; main()"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=newsletter.folder, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 74
+    assert done.stderr == "standard output: No space left on device; what was to be read there is lost\n"
 
 
 def leaves(name: str, command: Any) -> Iterator[tuple[str, Any]]:
@@ -60,6 +87,21 @@ def test_a_new_newsletter_sends_its_first_issue_into_its_outbox(newsletter: News
     number = min(path.parent.name for path in (fresh.folder / "issues").glob("*/issue.md"))
     fresh.expect(0, "send-issue", number, "--list", "readers")
     assert len(fresh.outbox()) == 1
+
+
+@pytest.mark.parametrize("source", ["dispatcher/desk/skeleton/gitignore", ".gitignore"])
+def test_git_ignores_the_secrets_and_readers_that_the_readme_s_commands_write(tmp_path: Path, source: str) -> None:
+    written = (
+        "dispatcher.key", "dkim.pem", ".env", "deploy/.env", "dispatcher.db", "dispatcher.db-wal", "dispatcher.db.lock",
+        "copy.db", "copy.dump", "outbox/new/1", "returned/new/1", "readers.csv", "pro.csv", "subscribers/readers.csv",
+        "report.html", "public/index.html",
+    )  # fmt: skip
+    root = Path(__file__).parents[2]
+    (tmp_path / ".gitignore").write_text((root / source).read_text("utf-8"), encoding="utf-8")
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    asked = ["git", "-C", str(tmp_path), "check-ignore", *written, "issues/29/issue.md", "pyproject.toml"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert set(done.stdout.split()) == {*written}
 
 
 def test_init_does_not_overwrite_a_newsletter(newsletter: Newsletter) -> None:

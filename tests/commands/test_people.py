@@ -90,6 +90,28 @@ def test_who_left_is_asked_back_by_mail_and_by_nothing_else(newsletter: Newslett
     assert BOB not in on_list(run)
 
 
+def test_who_is_on_the_list_or_meant_for_none_is_not_mailed(newsletter: Newsletter, run: Run) -> None:
+    assert "is on readers already" in run("subscribers", "invite", BOB)
+    assert "no list 'nolist': the lists are readers" in run("subscribers", "invite", BOB, "--list", "nolist", fails=66)
+    assert not list((newsletter.folder / "outbox").glob("new/*"))
+
+
+def test_an_invitation_waits_for_a_relay_that_is_down(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("subscribers", "unsubscribe", BOB)
+    monkeypatch.setenv("DISPATCHER_RELAY", "smtp://127.0.0.1:1?tls=none")
+    said = run("subscribers", "invite", BOB, fails=75)
+    assert f"the mail to {BOB} waits; dispatcher serve sends it" in said
+
+
+def test_a_list_made_by_a_slip_is_named_as_new(newsletter: Newsletter, run: Run) -> None:
+    file = str(newsletter.folder / "subscribers/readers.csv")
+    said = run("subscribers", "add", "fay@example.com", "--list", "reeders")
+    assert re.search(r"added to reeders, a new list \(there are readers\b", said)
+    assert "weakly, a new list (there are " in run("subscribers", "import", file, "--list", "weakly")
+    assert "new list" not in run("subscribers", "add", "gus@example.com", "--list", "reeders")
+    assert "new list" not in run("subscribers", "import", file, "--list", "readers")
+
+
 def test_who_complained_is_not_even_asked(run: Run) -> None:
     run("subscribers", "suppress", BOB)
     assert "unsuppress ADDRESS --reason TEXT" in run("subscribers", "invite", BOB, fails=65)

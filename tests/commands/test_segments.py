@@ -35,9 +35,23 @@ def test_the_front_matter_says_whom_an_issue_is_for_and_the_editor_narrows_it(ne
     assert mailed(newsletter) == {WANG_FANG}
 
 
+def test_a_trial_that_went_to_everybody_has_nothing_left_to_build(newsletter: Newsletter) -> None:
+    newsletter.send()
+    said = newsletter.expect(0, "send-issue", "29", "--dry-run")
+    assert "nothing to build: this trial has been sent to everybody" in said
+    assert "0 messages" not in said
+
+
 def test_nobody_meant_is_an_error_before_anything_is_stored(newsletter: Newsletter) -> None:
     assert "nobody on readers is whom --where" in newsletter.send("--where", 'plan == "Pro"', code=65)
     assert newsletter.outbox() == []
+
+
+def test_a_field_that_nobody_has_is_named_with_the_nearest(newsletter: Newsletter) -> None:
+    newsletter.expect(0, "dispatcher", "subscribers", "import", "subscribers/readers.csv", "--list", "weekly")
+    said = newsletter.send("--where", 'plann == "pro"', "--list", "weekly", code=65)
+    assert "weekly: no reader of weekly has a field plann; did you mean plan?" in said
+    assert "subscribers/weekly.csv" not in said
 
 
 def test_what_is_not_understood_is_named_with_its_place(newsletter: Newsletter) -> None:

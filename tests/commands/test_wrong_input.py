@@ -150,6 +150,7 @@ def test_wrong_input_is_named_and_nobody_is_mailed(live: Newsletter, relay: Rela
         "no issue": (["send-issue"], 2),
         "an unknown option": (["send-issue", "29", "--twice"], 2),
         "an unknown command": (["dispatcher", "campaign"], 2),
+        "a test copy to what is no address": (["send-issue", "29", "--test", "notanaddress"], 2),
         "an impossible patience": (["send-issue", "29", "--patience", "soon", "--yes"], 2),
     }.values(),
     ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),

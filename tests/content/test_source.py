@@ -42,7 +42,18 @@ def faults(root: Path) -> list[str]:
     return [str(fault) for fault in caught.value.faults]
 
 
-@pytest.mark.parametrize("what", ["29", "029", "29-life-with-data", "issues/29-life-with-data/", "{root}/issues/29"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "29",
+        "029",
+        "29-life-with-data",
+        "issues/29-life-with-data/",
+        "{root}/issues/29",
+        "issues/029-life-with-data/issue.md",
+        "{root}/issues/29/issue.zh.md",
+    ],
+)
 def test_an_issue_is_found_by_every_name_it_has(root: Path, what: str) -> None:
     (root / "issues/029-life-with-data").mkdir()
     assert find_issue(root, what.format(root=root)) == root / "issues/029-life-with-data"
@@ -53,6 +64,14 @@ def test_an_issue_that_is_not_there_is_refused_with_those_that_are(root: Path, w
     for folder in ("27", "28", "29-life"):
         (root / "issues" / folder).mkdir()
     with pytest.raises(NotFound, match="issues/ has 27, 28, 29-life"):
+        find_issue(root, what)
+
+
+@pytest.mark.parametrize(("what", "said"), [("99", "the nearest are 12, 13"), ("x/issue.md", "the newest are 12, 13")])
+def test_of_many_issues_the_nearest_are_named_as_such(root: Path, what: str, said: str) -> None:
+    for number in range(10, 17):
+        (root / "issues" / str(number)).mkdir(exist_ok=True)
+    with pytest.raises(NotFound, match=f"there is no issue '{what}'; {said}"):
         find_issue(root, what)
 
 
@@ -127,6 +146,12 @@ def test_a_byte_order_mark_and_windows_line_ends_change_nothing(root: Path) -> N
         ('---\ntitle: "\\ud800"\n---\n# T\n', ":2: title holds a control character; remove it"),
         ('---\ntitle: "\\UFFFFFFFF"\n---\n# T\n', ":2: the front matter escapes a character that does not exist"),
         ("---\ntitle: a: b\n---\n# T\n", ":2: the front matter is broken: mapping values are not allowed here"),
+        (
+            '---\ndate: 2026-11-25\ntitle: "T\nsubject: S\n---\ntext\n',
+            ":3: the front matter is broken: a quote is not closed",
+        ),
+        ("---\nsubject: S\ntitel: T\n---\ntext\n", ":3: unknown key 'titel'; did you mean title?"),
+        ("# T\n\n{% while subscriber.plan %}x{% endwhile %}", ":3: unknown tag 'while'; allowed are if, for, set"),
         ("---\ntitle: &t T\n---\n# T\n", ":2: the front matter is broken: anchors, aliases and tags are not allowed"),
         ("---\ntitle: !!python/name:os T\n---\n# T\n", ":2: the front matter is broken: anchors, aliases and tags"),
         ("---\n- title\n---\n# T\n", ":2: the front matter is broken: it is not made of key: value lines"),

@@ -92,6 +92,13 @@ def test_a_database_on_a_server_is_reached_and_asked_what_it_may_forget(
     assert (level, "refused" in said) == (Level.ERROR, True)
 
 
+def test_a_relay_on_this_machine_needs_no_tls(tmp_path: Path) -> None:
+    with NameServer(GOOD) as server, Relay() as relay:
+        settings = settings_in(tmp_path, {"DISPATCHER_RELAY": relay.url})
+        [found] = [each for each in examine(settings, nameserver=server.address) if each.check == "relay"]
+    assert (found.level, "on this machine" in found.message) == (Level.OK, True)
+
+
 def test_a_secret_that_repeats_itself_is_weak() -> None:
     assert [each.level for each in check_secrets(["ab" * 20, "x9Qm2Lp7Vt4Rz8Kw1Yc6Nb3Hd5Js0GfAe"])] == [Level.ERROR]
     assert [each.level for each in check_secrets(["x9Qm2Lp7Vt4Rz8Kw1Yc6Nb3Hd5Js0GfAe"])] == [Level.OK]

@@ -101,6 +101,8 @@ def _pairs(source: str, path: str, faults: list[Fault]) -> Iterator[tuple[Value,
         line = source.count("\n", 0, error.position) + 2
         faults.append(_fault(path, line, "the front matter holds a control character", "remove it"))
     except yaml.MarkedYAMLError as error:
+        if error.context == "while scanning a quoted scalar" and error.problem == "found unexpected end of stream":
+            error = yaml.MarkedYAMLError(problem="a quote is not closed", problem_mark=error.context_mark)
         mark = error.problem_mark or error.context_mark
         line = min(mark.line if mark else 0, source.count("\n")) + 2
         remedy = "write key: value, and the value in quotes if it holds more than words"

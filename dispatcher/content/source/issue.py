@@ -61,10 +61,11 @@ class Issue:
 
 
 def find_issue(root: Path, what: str) -> Path:
-    """The folder that `what` names: 29, 029, 29-life-with-data, issues/29/ or a whole path.
+    """The folder that `what` names: 29, 029, 29-life-with-data, issues/29/, issues/29/issue.md or a whole path.
 
     NotFound says which issues there are; two folders with one number are InputWrong.
     """
+    given, what = what, str(Path(what).parent) if _FILE.fullmatch(Path(what).name) else what
     named = _FOLDER.fullmatch(Path(what).name)
     issues = (root / "issues").resolve()
     is_elsewhere = len(Path(what).parts) > 1 and issues not in {
@@ -72,7 +73,7 @@ def find_issue(root: Path, what: str) -> Path:
         Path(what).resolve().parent,
     }
     if not named or is_elsewhere:
-        raise NotFound(f"there is no issue {what!r}; {_nearby(root, 0)}")
+        raise NotFound(f"there is no issue {given!r}; {_nearby(root, 0)}")
     number = int(named["number"])
     same = [folder for folder in issue_folders(root) if issue_number(folder) == number]
     if len(same) > 1:
@@ -82,7 +83,7 @@ def find_issue(root: Path, what: str) -> Path:
         slug = _FOLDER.fullmatch(folder.name)
         if named["slug"] is None or (slug and named["slug"] == slug["slug"]):
             return folder
-    raise NotFound(f"there is no issue {what!r}; {_nearby(root, number)}")
+    raise NotFound(f"there is no issue {given!r}; {_nearby(root, number)}")
 
 
 def load_issue(folder: Path, *, root: Path, default_language: str) -> Issue:
@@ -144,7 +145,9 @@ def _nearby(root: Path, number: int) -> str:
     if not folders:
         return f"there are none in {root / 'issues'}"
     nearest = sorted(folders, key=lambda folder: abs(issue_number(folder) - number))[:5] if number else folders[-5:]
-    return f"issues/ has {', '.join(sorted((folder.name for folder in nearest), key=lambda name: (len(name), name)))}"
+    names = sorted((folder.name for folder in nearest), key=lambda name: (len(name), name))
+    some = "issues/ has" if len(names) == len(folders) else "the nearest are" if number else "the newest are"
+    return f"{some} {', '.join(names)}"
 
 
 def _files(folder: Path) -> Sequence[Path]:

@@ -49,7 +49,8 @@ def shape(
     if parts and parts[0].level == 1 and (not title or matching_key(parts[0].title) == matching_key(heading)):
         heading = heading or parts[0].title
         intro = replace(intro, body=intro.body + parts.pop(0).body)
-    if not heading and (blocks or not faults):  # of a file that could not be read nothing more is said
+    is_told = any(fault.check == "NL001" and fault.path == path for fault in faults)  # the title may stand there
+    if not heading and not is_told and (blocks or not faults):  # of a file that could not be read nothing more is said
         remedy = "begin it with `# The title`, or write `title:` into its front matter"
         faults.append(Fault(path=path, line=1, message="the issue has no title", remedy=remedy))
     *others, last = [intro, *parts]
