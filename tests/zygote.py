@@ -139,6 +139,7 @@ def _become(
         os.dup2(stream, number)
         os.close(stream)
     sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
+    vars(sys)["__stdout__"] = sys.stdout
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)

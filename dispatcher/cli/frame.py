@@ -40,11 +40,14 @@ def run(app: typer.Typer, name: str) -> None:
     """Runs a command line to its exit code; an error the operator can put right is one line for each fault."""
     if sys.stdout is None:  # closed by who started us
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  open to the end
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        by_line, at_once = sys.stdout.line_buffering, sys.stdout.write_through
-        sys.stdout = _Output(  # what scripts read is UTF-8 everywhere
-            sys.stdout.detach(), "utf-8", "backslashreplace", line_buffering=by_line, write_through=at_once
-        )
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what scripts read is UTF-8 everywhere
+        if sys.stdout is sys.__stdout__:
+            by_line, at_once = sys.stdout.line_buffering, sys.stdout.write_through
+            sys.stdout = _Output(
+                sys.stdout.detach(), "utf-8", "backslashreplace", line_buffering=by_line, write_through=at_once
+            )
+        else:  # of whoever called us in his own process
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="backslashreplace")
     code = _exit_code(app, name)
