@@ -3,6 +3,7 @@
     cli/            the commands: parse, call one function, print, exit
     recipes/        the ways through the house; recipes/send_issue.py is `send-issue 29`, top to bottom
     config.py       [tool.dispatcher] and the environment → Settings
+    pyproject.py    where those settings stand in the file
     tables.py       the tables below [tool.dispatcher]: relays, pace, dkim
     errors.py       what the operator can put right, with exit codes
     models.py       the nouns that cross rooms

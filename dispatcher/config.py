@@ -1,9 +1,11 @@
-"""Reads `[tool.dispatcher]` and the environment into one frozen Settings."""
+"""Reads `[tool.dispatcher]` and the environment into one frozen Settings.
+
+Long, because each setting is declared, read, checked and shown here, and nowhere else.
+"""
 
 import difflib
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
@@ -13,6 +15,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from dispatcher.errors import NotFound, SettingsWrong
+from dispatcher.pyproject import line_of, line_of_table, settings_table
 from dispatcher.tables import CanaryTable, DkimTable, PaceTable, RelayTable, read_table
 
 _TOKEN_ROOM = 47  # characters of the longest token that goes into a local part, which holds 64
@@ -79,7 +82,7 @@ def find_folder(start: Path) -> Path:
     Raises NotFound.
     """
     for folder in (start.resolve(), *start.resolve().parents):
-        if _table(folder / "pyproject.toml") is not None:
+        if settings_table(folder / "pyproject.toml") is not None:
             return folder
     raise NotFound(f"{start}: no newsletter here or above; make one with: dispatcher init DIR")
 
@@ -87,17 +90,17 @@ def find_folder(start: Path) -> Path:
 def load_settings(folder: Path, environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings of the newsletter in `folder`. Raises SettingsWrong with every fault found."""
     path = folder / "pyproject.toml"
-    table = _table(path)
+    table = settings_table(path)
     faults: list[str] = []
     values: dict[str, object] = {"folder": folder}
     for key, value in (table or {}).items():
         if key not in _KEYS:
-            faults.append(f"{path}:{_line(path, key)}: unknown setting {key!r}; did you mean {_nearest(key)!r}?")
+            faults.append(f"{path}:{line_of(path, key)}: unknown setting {key!r}; did you mean {_nearest(key)!r}?")
         else:
             values[_KEYS[key].name], wrong = _read(path, key, value)
             faults += wrong
     if _PASSWORD.search(str(values.get("database", ""))):
-        faults.append(f"{path}:{_line(path, 'database')}: database holds a password; set PGPASSWORD in its place")
+        faults.append(f"{path}:{line_of(path, 'database')}: database holds a password; set PGPASSWORD in its place")
     for name, variable in _ENVIRONMENT.items():
         if environment.get(variable):
             values[name] = environment[variable]
@@ -193,58 +196,26 @@ def spoken_duration(duration: timedelta) -> str:
     return f"{seconds}s"
 
 
-def _table(path: Path) -> dict[str, object] | None:
-    """`[tool.dispatcher]` of a pyproject.toml, None if there is none."""
-    try:
-        tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsWrong(f"{path}: {error}; mend the file") from error
-    if tool is None or (isinstance(tool, dict) and "dispatcher" not in tool):
-        return None
-    table = tool["dispatcher"] if isinstance(tool, dict) else None
-    if not isinstance(table, dict):
-        raise SettingsWrong(f"{path}: tool.dispatcher is no table; write it as [tool.dispatcher]")
-    return table
-
-
-def _line(path: Path, key: str) -> int:
-    """Where a setting stands in the file."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    table = next((number for number, line in enumerate(lines) if line.strip() == "[tool.dispatcher]"), 0)
-    written = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*=""")
-    return next(
-        (number for number, line in enumerate(lines[table:], start=table + 1) if written.match(line)), table + 1
-    )
-
-
 def _read(path: Path, key: str, value: object) -> tuple[object, list[str]]:
     """A setting's value, and every fault in it with its place."""
     if key in _TABLES:
         table, wrong = read_table(_TABLES[key], value, key)
-        return table, [f"{path}:{_line_of_table(path, key)}: {fault}" for fault in wrong]
+        return table, [f"{path}:{line_of_table(path, key)}: {fault}" for fault in wrong]
     if key == "relays":
         return _read_relays(path, value)
     if problem := _wrong_type(key, value):
-        return None, [f"{path}:{_line(path, key)}: {key} {problem}"]
+        return None, [f"{path}:{line_of(path, key)}: {key} {problem}"]
     return _as_setting(key, value), []
-
-
-def _line_of_table(path: Path, key: str, number: int = 0) -> int:
-    """Where a table of settings begins in the file; of several, the one with this number."""
-    written = re.compile(rf"\s*\[+tool\.dispatcher\.{re.escape(key)}[\].]")
-    lines = path.read_text(encoding="utf-8").splitlines()
-    found = [at for at, line in enumerate(lines, start=1) if written.match(line)]
-    return found[number] if number < len(found) else _line(path, key)
 
 
 def _read_relays(path: Path, value: object) -> tuple[tuple[RelayTable, ...], list[str]]:
     if not isinstance(value, list):
-        return (), [f"{path}:{_line(path, 'relays')}: relays must be tables; write each as [[tool.dispatcher.relays]]"]
+        return (), [
+            f"{path}:{line_of(path, 'relays')}: relays must be tables; write each as [[tool.dispatcher.relays]]"
+        ]
     read = [read_table(RelayTable, each, "relays") for each in value]
     faults = [
-        f"{path}:{_line_of_table(path, 'relays', number)}: {fault}"
+        f"{path}:{line_of_table(path, 'relays', number)}: {fault}"
         for number, (_, wrong) in enumerate(read)
         for fault in wrong
     ]

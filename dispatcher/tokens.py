@@ -2,6 +2,7 @@
 
 A token is version, payload and a MAC of 128 bits in lower-case base32: one spelling, no address, one purpose.
 The MAC's key depends on the database's instance, so that a token never names somebody in another database.
+Long, because all purposes stand side by side, where one can see that none is taken for another.
 """
 
 import contextlib

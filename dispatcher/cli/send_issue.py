@@ -86,7 +86,7 @@ def send_issue(
 
             exit_with(send_copy(newsletter, CopyOrder(issue=issue, to=test, reader=reader)))
             return
-        from dispatcher.recipes.plan import Order  # noqa: PLC0415
+        from dispatcher.recipes.order import Order  # noqa: PLC0415
 
         order = Order(
             issue=issue,

@@ -1,6 +1,7 @@
 """The document tree: what an issue is made of, before it becomes HTML or text.
 
 Text holds the marks of `personal` where a reader's fields go; nothing here knows about output.
+Long, because it is one vocabulary: a class for each thing that an issue may hold.
 """
 
 from dataclasses import dataclass

@@ -6,64 +6,24 @@ So a connection never has two unsettled rows, and a crash at any instant leaves 
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from dispatcher.delivery.backlog import Backlog
 from dispatcher.delivery.line import Line, Parcel
 from dispatcher.delivery.outcome import outcome_of
 from dispatcher.delivery.pace import asks_for_less, asks_for_tomorrow, speaks_of_all
 from dispatcher.delivery.recorder import Slot
 from dispatcher.delivery.route import Route, has_had_its_day, refuses_all
+from dispatcher.delivery.run_state import Run
 from dispatcher.delivery.smtp import Ending
-from dispatcher.delivery.terms import Build, Sign, Terms
 from dispatcher.delivery.verdicts import Phase, Then, Verdict, judge
-from dispatcher.delivery.writer import Writer
 from dispatcher.errors import DispatcherError, LedgerFailed, RelayUnusable, Unfinished
 from dispatcher.models import Delivery, Outcome, State
-from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.pen import Claim
 
 _START_WITHIN = timedelta(seconds=30)
 _LONGEST_PAUSE = 60.0  # seconds between attempts to reach a lost relay
 _LONGEST_BLINK = 0.5  # seconds after which a courier that waits sees that others are done
-
-
-@dataclass(slots=True, kw_only=True)
-class Run:
-    """What the couriers of one run share."""
-
-    ledger: Ledger
-    routes: Sequence[Route]
-    backlog: Backlog
-    build: Build
-    sign: Sign | None
-    terms: Terms
-    writer: Writer
-    stop: asyncio.Event
-    say: Callable[[str], None]
-    failure: DispatcherError | None = None
-
-    @property
-    def is_over(self) -> bool:
-        return self.stop.is_set() or self.failure is not None
-
-    @property
-    def usable(self) -> int:
-        """How many relays are not given up."""
-        return sum(route.failure is None for route in self.routes)
-
-    def lose(self, route: Route, error: DispatcherError) -> None:
-        """Gives a relay up; the others take over what it had. With the last of them the run fails."""
-        if route.failure is not None:
-            return
-        route.failure = error
-        if any(other.failure is None for other in self.routes):
-            self.say(f"{error}; the other relays go on")
-            self.backlog.reassign(route)
-        else:
-            self.failure = self.failure or error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,12 @@ from itertools import islice
 from pathlib import Path
 
 from dispatcher.delivery.backlog import Backlog
-from dispatcher.delivery.courier import Courier, Run, pause
+from dispatcher.delivery.courier import Courier, pause
 from dispatcher.delivery.pace import Limit, Pace
 from dispatcher.delivery.recorder import Slot, record
 from dispatcher.delivery.relay import MaildirRelay, Relay
 from dispatcher.delivery.route import Route, has_had_its_day, refuses_all
+from dispatcher.delivery.run_state import Run
 from dispatcher.delivery.terms import Build, Sign, Terms
 from dispatcher.delivery.verdicts import Breaker
 from dispatcher.delivery.warm_up import messages_in_a_day

@@ -64,7 +64,7 @@ class Pace:
         return self._in_hand == 0
 
     def wait(self, *, behind_one: bool = False) -> float | None:
-        """Seconds until the next message may go, 0 for now; None while as many are on their way as may be.
+        """Seconds until the next message may go, 0 if at once; None while as many are on their way as may be.
 
         `behind_one`: on the connection of one that is in hand.
         """

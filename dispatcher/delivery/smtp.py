@@ -2,6 +2,8 @@
 
 The envelope of the next message travels with the last bytes of the content before it (RFC 2920 3.1). Those last bytes
 are written on their own, after all that comes before them has left, so that only a loss behind them is a doubt.
+
+Long, because the order of one conversation is what makes that true, and has to be seen whole.
 """
 
 import asyncio

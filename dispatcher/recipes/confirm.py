@@ -8,7 +8,7 @@ from dispatcher.errors import NotPermitted
 from dispatcher.models import Kind
 from dispatcher.recipes.editions import source_hashes
 from dispatcher.recipes.newsletter import Newsletter
-from dispatcher.recipes.plan import Order, Plan
+from dispatcher.recipes.order import Order, Plan
 from dispatcher.recipes.transport import leads_away
 from dispatcher.storage.control import staged_hashes
 from dispatcher.storage.mailings import Mailing

@@ -18,7 +18,8 @@ from dispatcher.models import Kind, Subscriber
 from dispatcher.recipes.confirm import GUESSED_RATE
 from dispatcher.recipes.editions import sample_message, say_weights, thaw_editions
 from dispatcher.recipes.newsletter import Newsletter
-from dispatcher.recipes.plan import Order, Plan, make_plan
+from dispatcher.recipes.order import Order, Plan
+from dispatcher.recipes.plan import make_plan
 from dispatcher.recipes.transport import pacing_of
 from dispatcher.storage.database import now
 from dispatcher.storage.ledger import Ledger

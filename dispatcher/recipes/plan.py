@@ -1,9 +1,8 @@
 """Plans a send: which mailing, which editions, which readers; with everything checked."""
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dispatcher.audience.lists import STAGING, bring_up_to_date, file_of
@@ -24,6 +23,7 @@ from dispatcher.recipes.editions import (
     thaw_editions,
 )
 from dispatcher.recipes.newsletter import Newsletter, base_url, kind_of, sender_address
+from dispatcher.recipes.order import Order, Plan
 from dispatcher.storage.control import languages_left, queue_refused, refreeze
 from dispatcher.storage.database import require_durable
 from dispatcher.storage.keys import remember_key, require_keys
@@ -33,56 +33,6 @@ from dispatcher.storage.reports import count_states
 from dispatcher.storage.subscribers import attribute_names
 
 _TO_GO = (State.QUEUED, State.DEFERRED, State.SENDING)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What the editor asked for."""
-
-    issue: str
-    list_name: str | None = None  # None: the issue's own, or the newsletter's
-    where: Expression | None = None  # of the list only those whom it names
-    is_confirmed: bool = False
-    patience: timedelta = timedelta(minutes=15)
-    skip_bad_rows: bool = False
-    where_text: str | None = None  # as it was typed
-    only_new: bool = False  # after completion: who joined the list since
-    only_refused: bool = False  # after completion
-    refreezes: bool = False  # in mid-issue: the rest get the files as they are now
-    at: datetime | None = None  # a worker is to send it then
-    force: str | None = None  # why the gate may be passed
-    only_left: bool = False  # nobody is added: those who have a row already are tried
-    is_workers: bool = False  # a worker goes on with it, or begins what was scheduled
-    on_interrupt: Callable[[], None] = lambda: None  # told of SIGINT and SIGTERM
-    command: str = ""  # as it was typed: what to run again
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a send is going to do.
-
-    `spoken` maps each edition to the languages of the readers who get it; it is empty when nobody is to be added.
-    """
-
-    number: int
-    folder: Path
-    kind: Kind
-    list_name: str
-    editions: Editions
-    earlier: Mailing | None  # to go on with, or to freeze afresh
-    goes_on: bool
-    spoken: Mapping[str, Sequence[str | None]]
-    people: Mapping[str, int]  # to be added, by edition; not known by edition for a further list
-    to_add: int
-    left: int  # of an earlier run
-    reserved: int  # addresses where nobody has mail
-    where: Expression | None = None  # whom of the list, as the issue and the editor say together
-    refused: int = 0  # to be tried again
-    refreezes: bool = False  # those left get these editions
-
-    @property
-    def to_mail(self) -> int:
-        return self.to_add + self.left + self.refused
 
 
 def make_plan(newsletter: Newsletter, order: Order) -> Plan:

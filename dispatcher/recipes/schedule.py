@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 from dispatcher.desk import screen
 from dispatcher.recipes.newsletter import Newsletter
-from dispatcher.recipes.plan import Order, Plan
+from dispatcher.recipes.order import Order, Plan
 from dispatcher.storage.asked import Asked
 from dispatcher.storage.control import schedule
 from dispatcher.storage.mailings import Mailing

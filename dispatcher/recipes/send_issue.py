@@ -23,7 +23,8 @@ from dispatcher.models import Delivery, Kind, Outcome, State
 from dispatcher.recipes.confirm import confirm, pass_gate
 from dispatcher.recipes.editions import thaw_editions
 from dispatcher.recipes.newsletter import Newsletter, copy_for, return_path
-from dispatcher.recipes.plan import Order, Plan, make_plan, store_plan
+from dispatcher.recipes.order import Order, Plan
+from dispatcher.recipes.plan import make_plan, store_plan
 from dispatcher.recipes.receipt import keep_receipt
 from dispatcher.recipes.refusals import settle_refusals
 from dispatcher.recipes.schedule import schedule_issue

@@ -13,7 +13,7 @@ from dispatcher.errors import DispatcherError, LedgerFailed, Unfinished
 from dispatcher.expressions import parse
 from dispatcher.recipes.inbox import Tally, inbox_of, read_inbox
 from dispatcher.recipes.newsletter import Newsletter
-from dispatcher.recipes.plan import Order
+from dispatcher.recipes.order import Order
 from dispatcher.recipes.send_issue import send_issue
 from dispatcher.storage.control import due_mailings
 from dispatcher.storage.database import now

@@ -1,4 +1,7 @@
-"""The tables: readers and what they agreed to, issues as they were frozen, and the ledger of deliveries."""
+"""The tables: readers and what they agreed to, issues as they were frozen, and the ledger of deliveries.
+
+Long, because all tables stand in one place: each column with what it does not promise.
+"""
 
 import json
 import re

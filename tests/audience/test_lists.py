@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -13,7 +12,7 @@ from dispatcher.audience.people import add_person, find_person, roll, take_off
 from dispatcher.errors import InputWrong, NotFound
 from dispatcher.storage.database import Database
 from dispatcher.storage.dossiers import Dossier
-from tests.long import many
+from tests.long import many, sequences
 from tests.storage.books import SQLITE, Copied, folder_of, keys, open_at
 
 ANN, BOB, CLEO, DAN = (f"{name}@example.de" for name in ("ann", "bob", "cleo", "dan"))
@@ -346,11 +345,5 @@ def test_nobody_who_left_is_ever_brought_back(tmp_path: Path, database_url: str,
     Lists.copied = staticmethod(copied)
     run_state_machine_as_test(
         Lists,
-        settings=settings(
-            max_examples=many(12, long=300) if database_url == SQLITE else many(2, long=50),
-            stateful_step_count=20,
-            deadline=None,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
+        settings=sequences(many(12, long=300) if database_url == SQLITE else many(2, long=50), steps=20),
     )

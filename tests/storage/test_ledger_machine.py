@@ -5,7 +5,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -23,7 +22,7 @@ from dispatcher.storage.database import Database
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.mailings import Mailing
 from dispatcher.storage.reports import delivery_lines
-from tests.long import many
+from tests.long import many, sequences
 from tests.storage.books import (
     ANN,
     CLEO,
@@ -172,11 +171,5 @@ def test_a_mailing_keeps_its_promise_whatever_happens(tmp_path: Path, database_u
     OneMailing.copied = staticmethod(copied)
     run_state_machine_as_test(
         OneMailing,
-        settings=settings(
-            max_examples=many(12, long=300) if database_url == SQLITE else many(3, long=50),
-            stateful_step_count=25,
-            deadline=None,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
+        settings=sequences(many(12, long=300) if database_url == SQLITE else many(3, long=50), steps=25),
     )

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import text
@@ -23,7 +22,7 @@ from dispatcher.storage.standing import Cause, Channel
 from dispatcher.storage.subscribers import find_list, make_list, members
 from dispatcher.storage.suppressions import lift, suppress
 from dispatcher.web.joining import ask_for
-from tests.long import many
+from tests.long import many, sequences
 from tests.storage.books import SQLITE, Copied, keys, open_at
 from tests.web.house import site_over
 
@@ -220,11 +219,5 @@ def test_only_the_readers_own_word_brings_him_back(tmp_path: Path, database_url:
     House.copied = staticmethod(copied)
     run_state_machine_as_test(
         House,
-        settings=settings(
-            max_examples=many(15, long=300) if database_url == SQLITE else many(2, long=50),
-            stateful_step_count=25,
-            deadline=None,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
+        settings=sequences(many(15, long=300) if database_url == SQLITE else many(2, long=50), steps=25),
     )

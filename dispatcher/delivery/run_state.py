@@ -1,0 +1,48 @@
+"""What the connections of one run share: the queue, the ledger's writer, the relays, and whether it is over."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dispatcher.delivery.backlog import Backlog
+from dispatcher.delivery.route import Route
+from dispatcher.delivery.terms import Build, Sign, Terms
+from dispatcher.delivery.writer import Writer
+from dispatcher.errors import DispatcherError
+from dispatcher.storage.ledger import Ledger
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """What the couriers of one run share."""
+
+    ledger: Ledger
+    routes: Sequence[Route]
+    backlog: Backlog
+    build: Build
+    sign: Sign | None
+    terms: Terms
+    writer: Writer
+    stop: asyncio.Event
+    say: Callable[[str], None]
+    failure: DispatcherError | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.stop.is_set() or self.failure is not None
+
+    @property
+    def usable(self) -> int:
+        """How many relays are not given up."""
+        return sum(route.failure is None for route in self.routes)
+
+    def lose(self, route: Route, error: DispatcherError) -> None:
+        """Gives a relay up; the others take over what it had. With the last of them the run fails."""
+        if route.failure is not None:
+            return
+        route.failure = error
+        if any(other.failure is None for other in self.routes):
+            self.say(f"{error}; the other relays go on")
+            self.backlog.reassign(route)
+        else:
+            self.failure = self.failure or error
