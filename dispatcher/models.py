@@ -105,6 +105,7 @@ class Delivery:
     message_id: str  # without angle brackets; the same on every attempt
     domain: str  # of the reader's address: lower case, A-labels
     subscriber: Subscriber
+    run: int | None = None  # that claimed it last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

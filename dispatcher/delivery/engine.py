@@ -1,7 +1,8 @@
 """Sends what the ledger has queued over every relay at once, then who was deferred, as long as patience lasts."""
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Sequence
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from dispatcher.delivery.backlog import Backlog
 from dispatcher.delivery.courier import Courier, pause
 from dispatcher.delivery.pace import Limit, Pace
-from dispatcher.delivery.recorder import Slot, record
+from dispatcher.delivery.recorder import Slot, record, recorder_of
 from dispatcher.delivery.relay import MaildirRelay, Relay
 from dispatcher.delivery.route import Route, has_had_its_day, refuses_all
 from dispatcher.delivery.run_state import Run
@@ -17,8 +18,10 @@ from dispatcher.delivery.terms import Build, Sign, Terms
 from dispatcher.delivery.verdicts import Breaker
 from dispatcher.delivery.warm_up import messages_in_a_day
 from dispatcher.delivery.writer import Writer
+from dispatcher.errors import RelayUnusable, Unfinished
 from dispatcher.models import Delivery, Outcome, State
 from dispatcher.storage.ledger import Ledger
+from dispatcher.storage.runs import end_run
 
 _DAY = timedelta(days=1)
 _REMEMBERED = timedelta(days=30)  # receivers forget a sender in about that time
@@ -31,14 +34,14 @@ async def deliver(
     terms: Terms,
     *,
     sign: Sign | None = None,
-    recorder: Path,
+    recorders: Path,
     progress: Callable[[Outcome], None],
     say: Callable[[str], None],
     stop: asyncio.Event,
 ) -> None:
     """Sends all that is queued, then deferred readers when due, while patience lasts and `stop` is not set.
 
-    `recorder` is where the flight recorder goes. Raises RelayUnusable when no relay takes our mail, Unfinished when
+    `recorders` is the folder of flight recorders. Raises RelayUnusable when no relay takes our mail, Unfinished when
     they were lost for too long or have had their day's messages, LedgerFailed when the ledger cannot be written.
     """
     had_others = ledger.counts()[State.SENT] > 0
@@ -59,7 +62,7 @@ async def deliver(
         say=say,
     )
     try:
-        with record(recorder, run=ledger.begin_run(), slots=sum(route.most_lines for route in routes)) as slots:
+        with _numbered(ledger, recorders, slots=sum(route.most_lines for route in routes)) as slots:
             await _send_queued(run, slots)
             patience_ends = terms.ticks() + terms.patience.total_seconds()  # whatever becomes of the clock
             while not stop.is_set() and (due := await asyncio.to_thread(ledger.next_due)) is not None:
@@ -72,6 +75,19 @@ async def deliver(
                 await _send_queued(run, slots)
     finally:
         await run.writer.close()
+
+
+@contextlib.contextmanager
+def _numbered(ledger: Ledger, recorders: Path, *, slots: int) -> Iterator[list[Slot]]:
+    """A run with its number and its recorder; one that could not record all it knew is left to recovery."""
+    number = ledger.begin_run()
+    try:
+        with record(recorder_of(recorders, number), run=number, slots=slots) as made:
+            yield made
+    except (RelayUnusable, Unfinished):
+        end_run(ledger.database, number)
+        raise
+    end_run(ledger.database, number)
 
 
 async def _send_queued(run: Run, slots: Sequence[Slot]) -> None:

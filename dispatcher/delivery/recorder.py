@@ -76,6 +76,11 @@ class Slot:
         self._memory[self._offset] = Progress.ANSWERED
 
 
+def recorder_of(folder: Path, run: int) -> Path:
+    """Each run has a file of its own: several may write in one folder."""
+    return folder / f"dispatcher.db-flight-{run}"
+
+
 @contextmanager
 def record(path: Path, *, run: int, slots: int) -> Iterator[list[Slot]]:
     """Makes the recorder of a run; it stays where a run could not record what it knew. Raises LedgerFailed."""
@@ -111,7 +116,7 @@ def is_being_written(path: Path) -> bool:
     return False
 
 
-def read_record(path: Path, *, run: int | None) -> Mapping[int, Flight] | None:
+def read_record(path: Path, *, run: int) -> Mapping[int, Flight] | None:
     """How far each delivery of a dead run had come, by its id; None if the recorder is not to be believed."""
     try:
         content = path.read_bytes()

@@ -1,31 +1,58 @@
 """Settles what a run that is over left unsettled: as its flight recorder or the Maildir know it, else in doubt."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from dispatcher.delivery import maildir
-from dispatcher.delivery.recorder import Flight, Progress, is_being_written, read_record
+from dispatcher.delivery.recorder import Flight, Progress, is_being_written, read_record, recorder_of
 from dispatcher.delivery.relay import MaildirRelay, Relay
 from dispatcher.delivery.verdicts import Phase, judge
-from dispatcher.errors import Unfinished
 from dispatcher.models import Delivery, Kind, Outcome, Reply, State
 from dispatcher.storage.ledger import Ledger
+from dispatcher.storage.runs import Running, end_run, running
+
+AT_ONCE = timedelta()  # who holds the run lock of a database on this machine knows that nobody else sends
+LEASE = timedelta(seconds=60)  # how long a run on another machine may be silent
+NEVER = timedelta.max
 
 
-def recover(ledger: Ledger, relay: Relay, recorder: Path) -> int:
-    """Settles rows that a dead run left as `sending`. Returns how many are in doubt."""
+def recover(ledger: Ledger, relay: Relay, folder: Path, *, dead_after: timedelta) -> int:
+    """Ends runs of the mailing that are dead, and settles what they left as `sending`. Returns how many are in doubt.
+
+    `folder` has the recorders of runs on this machine, of which the kernel tells whether they live. Others are dead
+    after so long a silence, zero where nobody else can be sending.
+    """
+    dead = {each.id for each in running(ledger.database, ledger.mailing.id) if _is_dead(each, folder, dead_after)}
+    for number in dead:
+        end_run(ledger.database, number)
+    living = {each.id for each in running(ledger.database, ledger.mailing.id)}
+    left = [each for each in ledger.unsettled() if each.run not in living]
+    in_doubt = 0
+    runs: set[int | None] = {*dead, *(each.run for each in left)}
+    for run in runs:
+        outcomes = list(_outcomes(ledger, relay, folder, run, [each for each in left if each.run == run]))
+        ledger.settle(run, outcomes)
+        in_doubt += sum(outcome.state is State.IN_DOUBT for outcome in outcomes)
+        if run is not None:
+            recorder_of(folder, run).unlink(missing_ok=True)
+    return in_doubt
+
+
+def _is_dead(running: Running, folder: Path, dead_after: timedelta) -> bool:
+    recorder = recorder_of(folder, running.id)
     if is_being_written(recorder):
-        raise Unfinished("another run on this machine still has messages on their way; wait for it, or end it")
-    unsettled = ledger.unsettled()
+        return False
+    return running.silence >= dead_after or read_record(recorder, run=running.id) is not None
+
+
+def _outcomes(
+    ledger: Ledger, relay: Relay, folder: Path, run: int | None, left: Iterable[Delivery]
+) -> Iterator[Outcome]:
     if isinstance(relay, MaildirRelay) and ledger.mailing.kind is not Kind.LIVE:
-        outcomes = [_as_in_folder(relay.folder, each) for each in unsettled]
-    else:
-        flights = read_record(recorder, run=ledger.last_run())
-        outcomes = [_as_recorded(flights, each) for each in unsettled]
-    if outcomes:
-        ledger.commit(outcomes, [])
-    recorder.unlink(missing_ok=True)
-    return sum(outcome.state is State.IN_DOUBT for outcome in outcomes)
+        return (_as_in_folder(relay.folder, each) for each in left)
+    flights = None if run is None else read_record(recorder_of(folder, run), run=run)
+    return (_as_recorded(flights, each) for each in left)
 
 
 def _as_in_folder(folder: Path, delivery: Delivery) -> Outcome:

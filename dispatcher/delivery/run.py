@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dispatcher.delivery.courier import pause
 from dispatcher.delivery.engine import deliver
-from dispatcher.delivery.recovery import recover
+from dispatcher.delivery.recovery import NEVER, recover
 from dispatcher.delivery.relay import Relay
 from dispatcher.delivery.terms import Build, Sign, Terms
 from dispatcher.errors import LedgerFailed
@@ -26,7 +26,7 @@ def run(
     terms: Terms,
     *,
     sign: Sign | None = None,
-    recorder: Path,
+    recorders: Path,
     progress: Callable[[Outcome], None],
     say: Callable[[str], None],
     why_stopped: Callable[[], str | None] = lambda: None,
@@ -37,7 +37,7 @@ def run(
     async def main() -> bool:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         sending = asyncio.create_task(
-            deliver(ledger, relays, build, terms, sign=sign, recorder=recorder, progress=progress, say=say, stop=stop)
+            deliver(ledger, relays, build, terms, sign=sign, recorders=recorders, progress=progress, say=say, stop=stop)
         )
 
         def interrupted() -> None:
@@ -58,7 +58,7 @@ def run(
         try:
             await sending
         except asyncio.CancelledError:
-            recover(ledger, relays[0], recorder)
+            recover(ledger, relays[0], recorders, dead_after=NEVER)
         finally:
             watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -13,7 +13,7 @@ from dispatcher.content.message.build import build_pieces, make_skeleton
 from dispatcher.content.message.merge import Unfilled
 from dispatcher.delivery.dkim import Signature, signing
 from dispatcher.delivery.line import Parcel
-from dispatcher.delivery.recovery import recover
+from dispatcher.delivery.recovery import AT_ONCE, LEASE, recover
 from dispatcher.delivery.relay import MaildirRelay
 from dispatcher.delivery.run import run
 from dispatcher.delivery.terms import Build, Terms
@@ -105,8 +105,8 @@ def _hand_over(
 ) -> int:
     """Steps 5 and 6: sends what is queued, keeps the receipt, and says how it went."""
     mailing = ledger.mailing
-    recorder = newsletter.settings.folder / f"dispatcher.db-flight-{mailing.id}"
-    recover(ledger, newsletter.relay, recorder)
+    recorders = newsletter.settings.folder
+    recover(ledger, newsletter.relay, recorders, dead_after=LEASE if newsletter.database.is_shared else AT_ONCE)
     move_to_present_editions(newsletter.database, mailing.id)
     ledger.requeue_deferred(now() if order.is_workers else now() + _DUE_OR_NOT)
     queued = ledger.counts()[State.QUEUED]
@@ -116,7 +116,7 @@ def _hand_over(
             _log.info("sending begins", extra=_facts(mailing, readers=queued))
             with screen.progress(queued) as report, signing(signatures, time.time) as sign:
                 way = partial(
-                    run, ledger, newsletter.relays, _builder(newsletter, mailing), sign=sign, recorder=recorder,
+                    run, ledger, newsletter.relays, _builder(newsletter, mailing), sign=sign, recorders=recorders,
                     progress=_logged(report, mailing), say=screen.note, on_interrupt=order.on_interrupt,
                     why_stopped=partial(why_stopped, newsletter.database, mailing.id),
                 )  # fmt: skip

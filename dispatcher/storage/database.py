@@ -32,6 +32,11 @@ class Database:
         """Names it in messages."""
         return self.driver.place(self.engine)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether processes on several machines may send from it side by side."""
+        return self.engine.dialect.name == "postgresql"
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection that sees one moment and changes nothing. Raises LedgerFailed."""
@@ -44,6 +49,15 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """A transaction that is durable when the block ends, or did not happen. Raises LedgerFailed."""
         with self.transactions() as connection, begin(connection, writes=True):
+            yield connection
+
+    @contextmanager
+    def writing_beside(self) -> Iterator[Connection]:
+        """As `writing`, but where the database has room for several writers it waits for none of them.
+
+        For single rows that are found by their keys. Raises LedgerFailed.
+        """
+        with self.transactions() as connection, begin(connection, writes=not self.is_shared):
             yield connection
 
     @contextmanager

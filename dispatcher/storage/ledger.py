@@ -4,7 +4,6 @@ A claim is compare-and-set and checks, in the same statement, that the reader is
 leaves as `sending` becomes a doubt, never a second copy.
 """
 
-import secrets
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -19,9 +18,10 @@ from dispatcher.errors import LedgerFailed
 from dispatcher.models import Delivery, Outcome, State, Subscriber
 from dispatcher.storage.database import Database, now
 from dispatcher.storage.mailings import Mailing
-from dispatcher.storage.pen import Claim, NotBeingSentError, Pen
+from dispatcher.storage.pen import ALL_ROWS, Claim, NotBeingSentError, Pen, Rows
 from dispatcher.storage.reports import count_states, sent_over
-from dispatcher.storage.schema import as_text, delivery, from_text, mailing, reader_list, subscriber
+from dispatcher.storage.runs import begin_run, has_ended
+from dispatcher.storage.schema import as_text, delivery, from_text, reader_list, subscriber
 from dispatcher.tokens import message_id
 
 _T = TypeVar("_T")
@@ -36,6 +36,7 @@ class Ledger:
         self.mailing = mailing
         self._on_handing_over = on_handing_over
         self._has_handed_over = False
+        self.run: int | None = None  # under whose number this ledger claims
         self._one_at_a_time = threading.Lock()
         with database.failures_named():
             self._pen = database.driver.open_pen(database.engine)
@@ -55,30 +56,33 @@ class Ledger:
                 self._on_handing_over()
             self._write(lambda pen: pen.hand_over(self.mailing.id, as_text(now())))
             self._has_handed_over = True
-        return self._write(lambda pen: pen.commit(outcomes, claims, as_text(now())))
+        try:
+            return self._write(lambda pen: pen.commit(outcomes, claims, as_text(now()), self.run))
+        except NotBeingSentError as error:
+            if self.run is None or not has_ended(self.database, self.run):
+                raise LedgerFailed(
+                    f"delivery {error.delivery_id} is not being sent; stop and run: dispatcher audit"
+                ) from error
+        self.settle(self.run, outcomes)
+        return [False] * len(claims)
+
+    def settle(self, run: int | None, outcomes: Sequence[Outcome]) -> None:
+        """Records what became of the claims of a run that has ended, unless somebody else has settled them since."""
+        ended = [each for each in outcomes if each.state is not State.SKIPPED]
+        self._write(lambda pen: pen.settle(ended, as_text(now()), run))
+
+    def begin_run(self) -> int:
+        """Gives this process's part a number, under which it claims from now on."""
+        self.run = begin_run(self.database, self.mailing.id)
+        return self.run
 
     def put_back(self, delivery_ids: Iterable[int]) -> None:
         """Queues rows again whose refusal turned out to be meant for all."""
         self._write(lambda pen: pen.put_back(delivery_ids))
 
-    def requeue_deferred(self, until: datetime) -> int:
+    def requeue_deferred(self, until: datetime, rows: Rows = ALL_ROWS) -> int:
         """Queues deferred rows again that are due by then. Returns how many."""
-        return self._write(lambda pen: pen.requeue(self.mailing.id, as_text(until)))
-
-    def doubt_unsettled(self, reason: str) -> int:
-        """Makes doubts of rows that a run which is over left as `sending`. Returns how many."""
-        return self._write(lambda pen: pen.doubt(self.mailing.id, reason, as_text(now())))
-
-    def begin_run(self) -> int:
-        """Gives this run a random number, by which its flight recorder is known."""
-        number = secrets.randbits(62)
-        self._write(lambda pen: pen.begin_run(self.mailing.id, number))
-        return number
-
-    def last_run(self) -> int | None:
-        """The number of the run that was begun last."""
-        with self.database.reading() as connection:
-            return connection.scalar(select(mailing.c.run).where(mailing.c.id == self.mailing.id))
+        return self._write(lambda pen: pen.requeue(self.mailing.id, as_text(until), rows))
 
     def sent_over(self, relay: str, *, since: datetime) -> tuple[int, datetime | None]:
         """How many messages of all mailings a relay took since then, and when the first of them."""
@@ -99,16 +103,16 @@ class Ledger:
         with self.database.reading() as connection:
             return connection.scalar(select(func.max(per_day.c.sent))) or 0
 
-    def queued(self, *, after: int, limit: int, but_not: Collection[str] = ()) -> list[Delivery]:
+    def queued(self, *, after: int, limit: int, but_not: Collection[str] = (), rows: Rows = ALL_ROWS) -> list[Delivery]:
         """Queued deliveries in the order of their ids, with their readers; none of the domains `but_not`."""
-        return self._deliveries(State.QUEUED, after=after, limit=limit, but_not=but_not)
+        return self._deliveries(State.QUEUED, after=after, limit=limit, but_not=but_not, rows=rows)
 
     def waiting(self, *, after: int, limit: int) -> list[Delivery]:
         """Queued and deferred deliveries, for who only wants to look."""
         return self._deliveries(State.QUEUED, State.DEFERRED, after=after, limit=limit)
 
     def unsettled(self) -> list[Delivery]:
-        """Deliveries left as `sending`."""
+        """Deliveries that are `sending`."""
         return self._deliveries(State.SENDING, after=0, limit=None)
 
     def next_due(self) -> datetime | None:
@@ -127,10 +131,6 @@ class Ledger:
         with self._one_at_a_time:
             try:
                 return work(self._pen)
-            except NotBeingSentError as error:
-                raise LedgerFailed(
-                    f"delivery {error.delivery_id} is not being sent; stop and run: dispatcher audit"
-                ) from error
             except self.database.driver.ERRORS as error:
                 cause = self.database.driver.spoken(error) or error
                 raise LedgerFailed(
@@ -138,13 +138,15 @@ class Ledger:
                 ) from error
 
     def _deliveries(
-        self, *states: State, after: int, limit: int | None, but_not: Collection[str] = ()
+        self, *states: State, after: int, limit: int | None, but_not: Collection[str] = (), rows: Rows = ALL_ROWS
     ) -> list[Delivery]:
         others = [subscriber.c.domain.not_in(but_not)] if but_not else []
+        if rows != ALL_ROWS:
+            others.append(delivery.c.id.between(rows.first, rows.last))
         query = (
             select(
                 delivery.c.id, delivery.c.list_id, reader_list.c.name, delivery.c.edition_id, delivery.c.attempts,
-                delivery.c.first_attempt_at, delivery.c.copy, subscriber.c.domain,
+                delivery.c.first_attempt_at, delivery.c.copy, delivery.c.run, subscriber.c.domain,
                 subscriber.c.id, subscriber.c.ref, subscriber.c.email, subscriber.c.name, subscriber.c.language,
                 subscriber.c.attributes,
             )
@@ -166,6 +168,7 @@ class Ledger:
                     edition_id=edition_id,
                     attempts=attempts,
                     first_attempt_at=first_attempt_at,
+                    run=run,
                     message_id=name_message(subscriber_id=subscriber_id, copy=copy),
                     domain=domain,
                     subscriber=Subscriber(
@@ -173,7 +176,7 @@ class Ledger:
                     ),
                 )
                 # Unpacked: to ask a row for a column by its name costs more than to read the column.
-                for (number, list_id, list_name, edition_id, attempts, first_attempt_at, copy, domain,
+                for (number, list_id, list_name, edition_id, attempts, first_attempt_at, copy, run, domain,
                      subscriber_id, ref, email, name, language, attributes) in connection.execute(query)
             ]  # fmt: skip
 

@@ -16,9 +16,16 @@ from dispatcher.storage.steps import (
     remember_control,
     remember_returned_mail,
     remember_runs_and_relays,
+    remember_who_sends,
 )
 
-STEPS: Sequence[Step] = (remember_runs_and_relays, remember_consent, remember_control, remember_returned_mail)
+STEPS: Sequence[Step] = (
+    remember_runs_and_relays,
+    remember_consent,
+    remember_control,
+    remember_returned_mail,
+    remember_who_sends,
+)
 
 VERSION = 1 + len(STEPS)  # a database that was just made has it
 

@@ -27,8 +27,19 @@ class Claim:
         return as_text(self.at)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Deliveries from one id to another, both included."""
+
+    first: int = 0
+    last: int = 2**62
+
+
+ALL_ROWS = Rows()
+
+
 class NotBeingSentError(Exception):
-    """An outcome of a row that is not `sending`; nothing is written then."""
+    """An outcome of an attempt that the row no longer knows; nothing is written then."""
 
     def __init__(self, delivery_id: int) -> None:
         super().__init__(delivery_id)
@@ -38,22 +49,23 @@ class NotBeingSentError(Exception):
 class Pen(Protocol):
     """A connection that writes one mailing's rows; each method is one durable transaction, or did not happen."""
 
-    def commit(self, outcomes: Sequence[Outcome], claims: Sequence[Claim], at: str) -> list[bool]:
-        """Records outcomes, then makes claims; which of them hold. Raises NotBeingSentError."""
+    def commit(self, outcomes: Sequence[Outcome], claims: Sequence[Claim], at: str, run: int | None) -> list[bool]:
+        """Records what became of a run's claims, then makes claims for it; which of them hold.
+
+        A run that has ended claims nothing. Raises NotBeingSentError.
+        """
+
+    def settle(self, outcomes: Sequence[Outcome], at: str, run: int | None) -> None:
+        """Records what became of an ended run's claims, doubts included, that nobody else has settled since."""
 
     def hand_over(self, mailing_id: int, at: str) -> None:
         """Notes when the first content was about to go."""
 
-    def begin_run(self, mailing_id: int, number: int) -> None: ...
-
     def put_back(self, delivery_ids: Iterable[int]) -> None:
         """Queues refused rows again."""
 
-    def requeue(self, mailing_id: int, until: str) -> int:
+    def requeue(self, mailing_id: int, until: str, rows: Rows) -> int:
         """Queues deferred rows again that are due."""
-
-    def doubt(self, mailing_id: int, reason: str, at: str) -> int:
-        """Makes doubts of rows that are `sending`."""
 
     def close(self) -> None: ...
 

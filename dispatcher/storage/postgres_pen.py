@@ -12,7 +12,7 @@ from psycopg.types.string import StrDumper
 from sqlalchemy import Engine
 
 from dispatcher.models import Outcome, State
-from dispatcher.storage.pen import Claim, NotBeingSentError, recorded
+from dispatcher.storage.pen import Claim, NotBeingSentError, Rows, recorded
 
 _T = TypeVar("_T")
 _TRIES = 5  # at a transaction that the server gave up so that another could go on
@@ -22,16 +22,20 @@ _ENDED = """
         SELECT told.* FROM unnest(%s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
             %s::bigint[]) AS told (state, code, reply, reason, due_at, settled_at, relay, id)
         JOIN delivery ON delivery.id = told.id
-        WHERE delivery.state = 'sending' ORDER BY delivery.id FOR UPDATE OF delivery)
+        WHERE delivery.state = 'sending' AND delivery.run IS NOT DISTINCT FROM %s::bigint
+        ORDER BY delivery.id FOR UPDATE OF delivery)
 """
 _RECORDED = """
     UPDATE delivery SET state = ended.state, code = ended.code, reply = ended.reply, reason = ended.reason,
         due_at = ended.due_at, settled_at = ended.settled_at, relay = ended.relay
     FROM ended WHERE delivery.id = ended.id
 """
-# Memberships are locked before deliveries, both in the order of ids, so that no two writers wait for each other.
+# The run is locked against its end, then memberships, then deliveries, in the order of ids: so no two writers wait for
+# each other.
 _FREE = """
-    wanted AS (SELECT * FROM unnest(%s::bigint[], %s::text[]) AS wanted (id, at)),
+    alive AS MATERIALIZED (SELECT id FROM run WHERE id = %s::bigint AND ended_at IS NULL FOR KEY SHARE),
+    wanted AS (SELECT * FROM unnest(%s::bigint[], %s::text[]) AS wanted (id, at)
+        WHERE %s::bigint IS NULL OR EXISTS (SELECT FROM alive)),
     stays AS MATERIALIZED (
         SELECT wanted.id, wanted.at FROM wanted JOIN delivery ON delivery.id = wanted.id
         JOIN membership ON membership.list_id = delivery.list_id
@@ -44,10 +48,11 @@ _FREE = """
 """
 _CLAIMED = """
     UPDATE delivery SET state = 'sending', attempts = attempts + 1, due_at = NULL,
-        first_attempt_at = coalesce(first_attempt_at, free.at)
+        run = %s::bigint, first_attempt_at = coalesce(first_attempt_at, free.at)
     FROM free WHERE delivery.id = free.id
 """
 _RECORD = f"WITH {_ENDED} {_RECORDED} RETURNING delivery.id"
+_SETTLE = _RECORD.replace("state = 'sending'", "state IN ('sending', 'in_doubt')")
 CLAIM = f"WITH {_FREE} {_CLAIMED} RETURNING delivery.id"
 # Where all is as expected, both are one statement and its own transaction; of outcomes it writes all or nothing.
 _TOGETHER = f"""
@@ -75,15 +80,10 @@ _PUT_BACK = """
     WHERE id IN (SELECT id FROM delivery WHERE id = ANY(%s) AND state = 'refused' ORDER BY id FOR UPDATE)
 """
 _HAND_OVER = "UPDATE mailing SET handed_over_at = coalesce(handed_over_at, %s) WHERE id = %s"
-_BEGIN_RUN = "UPDATE mailing SET run = %s WHERE id = %s"
 _REQUEUE = """
     UPDATE delivery SET state = 'queued', due_at = NULL
     WHERE id IN (SELECT id FROM delivery WHERE mailing_id = %s AND state = 'deferred' AND due_at <= %s
-        ORDER BY id FOR UPDATE)
-"""
-_DOUBT = """
-    UPDATE delivery SET state = 'in_doubt', reason = %s, settled_at = %s
-    WHERE id IN (SELECT id FROM delivery WHERE mailing_id = %s AND state = 'sending' ORDER BY id FOR UPDATE)
+        AND id BETWEEN %s AND %s ORDER BY id FOR UPDATE)
 """
 
 
@@ -100,55 +100,56 @@ class PostgresPen:
     def close(self) -> None:
         self.connection.close()
 
-    def commit(self, outcomes: Sequence[Outcome], claims: Sequence[Claim], at: str) -> list[bool]:
+    def commit(self, outcomes: Sequence[Outcome], claims: Sequence[Claim], at: str, run: int | None) -> list[bool]:
         wanted = [each.delivery_id for each in claims]
-        taken = _insisting(lambda: self._commit(outcomes, claims, at))
+        taken = _insisting(lambda: self._commit(outcomes, claims, at, run))
         if left := [number for number in wanted if number not in taken]:
             _insisting(lambda: self.connection.execute(_SKIP_WHO_LEFT, (at, left)))
         return [number in taken for number in wanted]
 
+    def settle(self, outcomes: Sequence[Outcome], at: str, run: int | None) -> None:
+        _insisting(lambda: self.connection.execute(_SETTLE, (*_columns(outcomes, at), run)))
+
     def hand_over(self, mailing_id: int, at: str) -> None:
         self.connection.execute(_HAND_OVER, (at, mailing_id))
-
-    def begin_run(self, mailing_id: int, number: int) -> None:
-        self.connection.execute(_BEGIN_RUN, (number, mailing_id))
 
     def put_back(self, delivery_ids: Iterable[int]) -> None:
         self.connection.execute(_PUT_BACK, (list(delivery_ids),))
 
-    def requeue(self, mailing_id: int, until: str) -> int:
-        return self.connection.execute(_REQUEUE, (mailing_id, until)).rowcount
+    def requeue(self, mailing_id: int, until: str, rows: Rows) -> int:
+        return self.connection.execute(_REQUEUE, (mailing_id, until, rows.first, rows.last)).rowcount
 
-    def doubt(self, mailing_id: int, reason: str, at: str) -> int:
-        return self.connection.execute(_DOUBT, (reason, at, mailing_id)).rowcount
-
-    def _commit(self, outcomes: Sequence[Outcome], claims: Sequence[Claim], at: str) -> set[int]:
+    def _commit(self, outcomes: Sequence[Outcome], claims: Sequence[Claim], at: str, run: int | None) -> set[int]:
         """Returns the rows that are claimed; one round trip."""
         wanted, times = [each.delivery_id for each in claims], [each.at_text for each in claims]
         rows = [*(each.delivery_id for each in outcomes), *wanted]
         is_plain = len(set(rows)) == len(rows) and not any(each.ended for each in claims)
         if not is_plain or any(each.state is State.SKIPPED for each in outcomes):
-            return self._commit_step_by_step(outcomes, claims, at)
-        values = (*_columns(outcomes, at), len(outcomes), wanted, times)
+            return self._commit_step_by_step(outcomes, claims, at, run)
+        values = (*_columns(outcomes, at), run, len(outcomes), run, wanted, times, run, run)
         written = self.connection.execute(_TOGETHER, values).fetchall()
         _require_all(outcomes, {number for number, is_claim in written if not is_claim})
         return {number for number, is_claim in written if is_claim}
 
-    def _commit_step_by_step(self, outcomes: Sequence[Outcome], claims: Sequence[Claim], at: str) -> set[int]:
+    def _commit_step_by_step(
+        self, outcomes: Sequence[Outcome], claims: Sequence[Claim], at: str, run: int | None
+    ) -> set[int]:
         """For early ends, skipped readers, and a row that is claimed in the commit that queues it again."""
         skipped = [each for each in outcomes if each.state is State.SKIPPED]
         ids, reasons = [each.delivery_id for each in skipped], [each.reason for each in skipped]
         wanted, times = [each.delivery_id for each in claims], [each.at_text for each in claims]
         with self.connection.transaction():
             self.connection.execute(_SKIP, (at, ids, reasons))
-            self._record([each for each in outcomes if each.state is not State.SKIPPED], at)
-            taken = {number for (number,) in self.connection.execute(CLAIM, (wanted, times))}
-            self._record([each.ended for each in claims if each.ended is not None and each.delivery_id in taken], at)
+            self._record([each for each in outcomes if each.state is not State.SKIPPED], at, run)
+            claiming = self.connection.execute(CLAIM, (run, wanted, times, run, run))
+            taken = {number for (number,) in claiming}
+            ended = [each.ended for each in claims if each.ended is not None and each.delivery_id in taken]
+            self._record(ended, at, run)
         return taken
 
-    def _record(self, outcomes: Sequence[Outcome], at: str) -> None:
+    def _record(self, outcomes: Sequence[Outcome], at: str, run: int | None) -> None:
         if outcomes:
-            recording = self.connection.execute(_RECORD, _columns(outcomes, at))
+            recording = self.connection.execute(_RECORD, (*_columns(outcomes, at), run))
             _require_all(outcomes, {number for (number,) in recording})
 
 

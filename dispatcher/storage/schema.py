@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -250,11 +251,11 @@ mailing = Table(
     Column("frozen_at", Moment, nullable=False),
     Column("handed_over_at", Moment),  # when the first message was about to go; from then on it stays frozen
     Column("paused_because", words()),  # why we stopped it ourselves; empty once somebody went on all the same
-    Column("run", BigInteger),  # random, of the last run: only its flight recorder is believed
     Column("stopped_at", Moment),  # when senders were asked to stop; only send-issue goes on, and forgets it
     Column("forced", words()),  # why the gate was passed without staging
     Column("scheduled_at", Moment),  # when a worker begins it
     Column("scheduled", Json),  # whom to, then: {"list": name, "where": expression or null}
+    Column("released_at", Moment),  # since when any worker may go on with it; None: only send-issue
     Index("one_live_mailing_per_issue", "issue", unique=True, **only("kind = 'live'")),
     sqlite_autoincrement=True,
 )
@@ -327,10 +328,40 @@ delivery = Table(
     Column("reply", words()),
     Column("reason", words()),
     Column("relay", words(255)),  # host:port that was tried last
+    Column("run", BigInteger),  # that claimed it last: only its outcome of that attempt is believed
     UniqueConstraint("mailing_id", "subscriber_id", "copy"),  # nobody gets an issue twice
     # One index per state that is looked up: SQLite does not use `state IN (…)` for `state = 'queued'`.
     Index("delivery_queued", "mailing_id", "id", **only("state = 'queued'")),
     Index("delivery_sending", "mailing_id", "id", **only("state = 'sending'")),
     Index("delivery_deferred", "mailing_id", "due_at", **only("state = 'deferred'")),
     sqlite_autoincrement=True,
+)
+
+run = Table(  # one process sending one mailing; its number fences: it is given once, and never again after its end
+    "run",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("mailing_id", Id, ForeignKey("mailing.id"), nullable=False),
+    Column("host", words(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("began_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),  # by the database's clock; not a promise that it lives
+    Column("ended_at", Moment),  # from then on it claims nothing
+    Index("run_unended", "mailing_id", **only("ended_at IS NULL")),
+    sqlite_autoincrement=True,
+)
+
+allowance = Table(  # what all runs together may send of one kind: over a relay, to a domain, in all
+    "allowance",
+    metadata,
+    Column("key", words(320), primary_key=True),  # "relay host:port", "domain example.org", "all"
+    Column("next_at", Float(53), nullable=False),  # seconds by the database's clock: when the next message may go
+)
+
+holding = Table(  # what a run has of what is counted: connections to a relay or a domain, messages of a relay's day
+    "holding",
+    metadata,
+    Column("key", words(320), primary_key=True),
+    Column("run_id", Id, ForeignKey("run.id"), primary_key=True),
+    Column("count", Integer, nullable=False),
 )

@@ -8,6 +8,7 @@ from sqlalchemy import (
     JSON,
     Column,
     Connection,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -32,6 +33,10 @@ def _words(most: int | None = None) -> String:
 
 
 _MOMENT = _words(32)
+
+
+def _only(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 def remember_runs_and_relays(connection: Connection) -> None:
@@ -172,6 +177,44 @@ def remember_returned_mail(connection: Connection) -> None:
     )
     tables.create_all(connection, tables=[made])
     _add(connection, "mailing", Column("paused_because", _words()))
+
+
+def remember_who_sends(connection: Connection) -> None:
+    """Runs by number, instead of a mailing's last one; what all of them together may send, and who may go on."""
+    tables = MetaData()
+    Table("mailing", tables, Column("id", _ID, primary_key=True))
+    made = [
+        Table(
+            "run",
+            tables,
+            Column("id", _ID, primary_key=True),
+            Column("mailing_id", _ID, ForeignKey("mailing.id"), nullable=False),
+            Column("host", _words(255), nullable=False),
+            Column("pid", Integer, nullable=False),
+            Column("began_at", _MOMENT, nullable=False),
+            Column("seen_at", _MOMENT, nullable=False),
+            Column("ended_at", _MOMENT),
+            Index("run_unended", "mailing_id", **_only("ended_at IS NULL")),
+            sqlite_autoincrement=True,
+        ),
+        Table(
+            "allowance",
+            tables,
+            Column("key", _words(320), primary_key=True),
+            Column("next_at", Float(53), nullable=False),
+        ),
+        Table(
+            "holding",
+            tables,
+            Column("key", _words(320), primary_key=True),
+            Column("run_id", _ID, ForeignKey("run.id"), primary_key=True),
+            Column("count", Integer, nullable=False),
+        ),
+    ]
+    tables.create_all(connection, tables=made)
+    connection.execute(text("ALTER TABLE mailing DROP COLUMN run"))
+    _add(connection, "mailing", Column("released_at", _MOMENT))
+    _add(connection, "delivery", Column("run", BigInteger))
 
 
 def _add(

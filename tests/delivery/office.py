@@ -61,7 +61,10 @@ class Office:
 
     @property
     def recorder(self) -> Path:
-        return self.folder / "flight"
+        """The newest run's."""
+        return max(
+            self.folder.glob("*-flight-*"), default=self.folder / "none", key=lambda path: path.stat().st_mtime_ns
+        )
 
     def enlist(self, *people: str, kind: Kind = Kind.LIVE) -> None:
         enlist(self.database, *people)
@@ -90,7 +93,7 @@ class Office:
             relays or [read_relay(self.relay.url, folder=self.folder)],
             self.build,
             terms,
-            recorder=self.recorder,
+            recorders=self.folder,
             progress=self._hear,
             say=self.said.append,
             stop=self.stop,

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from dispatcher.delivery.maildir import open_maildir, store
-from dispatcher.delivery.recorder import record
-from dispatcher.delivery.recovery import recover
+from dispatcher.delivery.recorder import record, recorder_of
+from dispatcher.delivery.recovery import AT_ONCE, recover
 from dispatcher.delivery.relay import MaildirRelay, read_relay
 from dispatcher.delivery.smtp import Conversation, Way
 from dispatcher.errors import LedgerFailed, RelayUnusable, Unfinished
@@ -305,7 +305,7 @@ def test_an_outcome_that_cannot_be_written_is_kept_by_the_flight_recorder(cast: 
         cast.run()
     mend_the_ledger(cast)
     assert cast.states[CLEO] is State.SENDING
-    assert recover(cast.ledger, read_relay(cast.relay.url, folder=cast.folder), cast.recorder) == 0
+    assert recover(cast.ledger, read_relay(cast.relay.url, folder=cast.folder), cast.folder, dead_after=AT_ONCE) == 0
     assert cast.states == {ANN: State.SENT, CLEO: State.SENT, DAN: State.QUEUED, EVE: State.QUEUED}
     assert "queued as" in (cast.line(CLEO).reply or "")
     assert cast.relay.copies == {ANN: 1, CLEO: 1}
@@ -322,13 +322,14 @@ def test_a_recorder_that_is_not_of_this_crash_is_not_believed(cast: Office, what
         case "gone":
             cast.recorder.unlink()
         case "of another run":
-            cast.ledger.begin_run()
+            content[65:73] = bytes(8)
+            cast.recorder.write_bytes(content)
         case "of another boot":
             content[29:33] = b"0000"
             cast.recorder.write_bytes(content)
         case _:
             cast.recorder.write_bytes(content[:-1])
-    assert recover(cast.ledger, read_relay(cast.relay.url, folder=cast.folder), cast.recorder) == 1
+    assert recover(cast.ledger, read_relay(cast.relay.url, folder=cast.folder), cast.folder, dead_after=AT_ONCE) == 1
     assert cast.states == {ANN: State.SENT, CLEO: State.IN_DOUBT, DAN: State.QUEUED, EVE: State.QUEUED}
 
 
@@ -459,7 +460,7 @@ def test_an_abandoned_run_loses_no_reply_it_had(office: Office) -> None:
             await run
 
     asyncio.run(abandon())
-    recover(office.ledger, read_relay(office.relay.url, folder=office.folder), office.recorder)
+    recover(office.ledger, read_relay(office.relay.url, folder=office.folder), office.folder, dead_after=AT_ONCE)
     assert [office.states[each] for each in people[:2]] == [State.SENT, State.SENT]
 
 
@@ -485,7 +486,7 @@ def test_nobody_is_left_queued_because_the_others_just_went_home(office: Office)
 def test_what_a_dead_run_left_is_in_doubt_and_not_sent_again(cast: Office) -> None:
     cast.ledger.commit([], [Claim(delivery_id=1, at=NOON)])
     relay = read_relay(cast.relay.url, folder=cast.folder)
-    assert recover(cast.ledger, relay, cast.recorder) == 1
+    assert recover(cast.ledger, relay, cast.folder, dead_after=AT_ONCE) == 1
     cast.run()
     assert cast.relay.copies == dict.fromkeys([CLEO, DAN, EVE], 1)
     assert cast.line(ANN).state is State.IN_DOUBT
@@ -498,7 +499,7 @@ def test_a_maildir_knows_what_it_has(office: Office) -> None:
     office.ledger.commit([], [Claim(delivery_id=each.id, at=NOON) for each in (ann, cleo)])
     open_maildir(outbox.folder)
     name = store(outbox.folder, ann.message_id, b"hello\r\n")
-    assert recover(office.ledger, outbox, office.recorder) == 0
+    assert recover(office.ledger, outbox, office.folder, dead_after=AT_ONCE) == 0
     assert rows(office.database) == {1: State.SENT, 2: State.QUEUED, 3: State.QUEUED, 4: State.QUEUED}
     assert (office.line(ANN).code, office.line(ANN).reply) == (250, name)
     asyncio.run(office.deliver(outbox))
@@ -532,14 +533,17 @@ def test_what_cannot_be_recorded_at_the_end_of_a_stopped_run_is_known_to_the_nex
 
     with sqlite_patience(office, milliseconds=100):
         asyncio.run(main())
-    recover(office.ledger, read_relay(relay.url, folder=office.folder), office.recorder)
+    recover(office.ledger, read_relay(relay.url, folder=office.folder), office.folder, dead_after=AT_ONCE)
     assert office.states[ANN] is State.SENT
 
 
-def test_a_recorder_that_a_living_run_writes_is_left_alone(cast: Office) -> None:
-    slots = record(cast.recorder, run=cast.ledger.begin_run(), slots=1)
-    with slots, pytest.raises(Unfinished, match="still has messages on their way"):
-        recover(cast.ledger, read_relay(cast.relay.url, folder=cast.folder), cast.recorder)
+def test_a_run_that_lives_is_left_alone(cast: Office) -> None:
+    number = cast.ledger.begin_run()
+    cast.ledger.commit([], [Claim(delivery_id=1, at=NOON)])
+    with record(recorder_of(cast.folder, number), run=number, slots=1):
+        relay = read_relay(cast.relay.url, folder=cast.folder)
+        assert recover(cast.ledger, relay, cast.folder, dead_after=AT_ONCE) == 0
+    assert cast.states[ANN] is State.SENDING
 
 
 @contextlib.contextmanager

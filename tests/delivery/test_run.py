@@ -26,7 +26,7 @@ def test_a_signal_is_heard_while_a_run_ends_and_after_it(sixty_readers: Office) 
     try:
         run(
             office.ledger, [read_relay(office.relay.url, folder=office.folder)], build,
-            Terms(patience=timedelta(), retry_for=timedelta(days=1)), recorder=office.recorder,
+            Terms(patience=timedelta(), retry_for=timedelta(days=1)), recorders=office.folder,
             progress=interrupt_the_last, say=office.said.append, on_interrupt=lambda: heard.append("by the run"),
         )  # fmt: skip
         os.kill(os.getpid(), signal.SIGTERM)

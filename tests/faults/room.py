@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dispatcher.delivery.recorder import Progress, read_record
+from dispatcher.delivery.recorder import Progress, read_record, recorder_of
 from dispatcher.desk.audit import audit
 from dispatcher.models import Kind, State
 from dispatcher.storage.database import open_database
-from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.mailings import find_mailing
 from dispatcher.storage.reports import DeliveryLine, delivery_lines
+from dispatcher.storage.runs import running
 from tests.newsletter import ISSUE, SCRIPTS, Newsletter
 from tests.sink import Sink
 from tests.storage.books import SQLITE, enlist, freeze_to, open_at
@@ -89,10 +89,8 @@ class Room:
         try:
             mailing = find_mailing(database, 29, Kind.LIVE)
             assert mailing is not None
-            ledger = Ledger(database, mailing)
-            found = read_record(self.folder / "flight", run=ledger.last_run()) or {}
-            ledger.close()
-            return {flight.progress for flight in found.values()}
+            found = [read_record(recorder_of(self.folder, each.id), run=each.id) or {} for each in running(database)]
+            return {flight.progress for flights in found for flight in flights.values()}
         finally:
             database.close()
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from dispatcher.delivery.line import Parcel
-from dispatcher.delivery.recovery import recover
+from dispatcher.delivery.recovery import AT_ONCE, recover
 from dispatcher.delivery.relay import SmtpRelay, read_relay
 from dispatcher.delivery.run import run
 from dispatcher.delivery.terms import Terms
@@ -41,16 +41,15 @@ def main() -> int:
     assert mailing is not None
     assert isinstance(relay, SmtpRelay)
     ledger = Ledger(database, mailing)
-    recorder = told.folder / "flight"
     try:
-        recover(ledger, relay, recorder)
+        recover(ledger, relay, told.folder, dead_after=AT_ONCE)
         ledger.requeue_deferred(now() + timedelta(days=36_500))
         run(
             ledger,
             [replace(relay, connections=told.connections)],
             _builder(told.octets),
             Terms(patience=timedelta(seconds=told.patience), retry_for=timedelta(days=1)),
-            recorder=recorder,
+            recorders=told.folder,
             progress=lambda _: None,
             say=lambda text: print(text, flush=True),
         )

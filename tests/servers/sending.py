@@ -98,7 +98,7 @@ class Sender:
             [relay],
             self._build,
             Terms(patience=patience, retry_for=timedelta(days=1)),
-            recorder=self.folder / "flight",
+            recorders=self.folder,
             progress=self.on_outcome,
             say=print,
             stop=asyncio.Event(),

@@ -18,6 +18,7 @@ from dispatcher.storage.mailings import Audience, Freeze, FrozenEdition, Mailing
 from dispatcher.storage.memberships import leave as leave_lists
 from dispatcher.storage.pen import Claim
 from dispatcher.storage.readers import find_subscriber, languages_of
+from dispatcher.storage.runs import end_run
 from dispatcher.storage.standing import Channel
 from dispatcher.storage.subscribers import find_list
 from dispatcher.tokens import Keyring
@@ -207,3 +208,14 @@ def change(database: Database, statement: str) -> None:
 
 def balance(database: Database, mailing: Mailing) -> bool:
     return audit(database, mailing).holds
+
+
+def give_up(ledger: Ledger, reason: str = "the run ended") -> int:
+    """Whoever was sending is dead: his rows are in doubt. Returns how many."""
+    left = ledger.unsettled()
+    for number in {each.run for each in left}:
+        if number is not None:
+            end_run(ledger.database, number)
+        his = [each for each in left if each.run == number]
+        ledger.settle(number, [Outcome(delivery_id=each.id, state=State.IN_DOUBT, reason=reason) for each in his])
+    return len(left)

@@ -40,6 +40,7 @@ from tests.storage.books import (
     claim,
     enlist,
     freeze_to,
+    give_up,
     is_sqlite,
     open_at,
     person,
@@ -295,4 +296,4 @@ def test_a_connection_that_the_server_ends_is_a_failed_ledger(tmp_path: Path, po
         ledger.close()
         assert rows(database) == {1: State.SENDING, 2: State.QUEUED}  # the pool has connected anew
         with closing(Ledger(database, mailing)) as next_run:
-            assert next_run.doubt_unsettled("the run ended") == 1
+            assert give_up(next_run, "the run ended") == 1

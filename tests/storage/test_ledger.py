@@ -38,6 +38,7 @@ from tests.storage.books import (
     enlist,
     file_of_database,
     freeze_to,
+    give_up,
     is_sqlite,
     leave,
     outcome,
@@ -87,7 +88,7 @@ def operate(ledger: Ledger, name: str, row: int) -> None:
         case ["not", "due", "yet"]:
             ledger.requeue_deferred(NOON + timedelta(minutes=5) - timedelta(microseconds=1))
         case _:
-            ledger.doubt_unsettled("the run ended")
+            give_up(ledger, "the run ended")
 
 
 @pytest.mark.usefixtures("mailing")
@@ -258,10 +259,10 @@ def test_after_a_crash_rows_on_their_way_are_in_doubt_and_nobody_else(
     put_into(ledger, 2, S)
     ledger.close()
     again, second = reopen(database, mailing)
-    assert second.doubt_unsettled("the run ended") == 1
+    assert give_up(second, "the run ended") == 1
     assert rows(again) == {1: T, 2: U, 3: Q, 4: Q}
     assert column(again, 2, "reason") == "the run ended"
-    assert second.doubt_unsettled("again") == 0
+    assert give_up(second, "again") == 0
     second.close()
     again.close()
 
@@ -429,7 +430,11 @@ USES: dict[str, tuple[Callable[[Ledger, int], object], str, str]] = {
     "unsettled": (lambda ledger, _: ledger.unsettled(), "INDEX delivery_sending", "delivery_sending"),
     "next due": (lambda ledger, _: ledger.next_due(), "INDEX delivery_deferred", "delivery_deferred"),
     "requeue": (lambda ledger, _: ledger.requeue_deferred(NOON), "INDEX delivery_deferred", "delivery_deferred"),
-    "doubt": (lambda ledger, _: ledger.doubt_unsettled("it ended"), "INDEX delivery_sending", "delivery_sending"),
+    "settle": (
+        lambda ledger, row: ledger.settle(1, [outcome(row, T)]),
+        "USING INTEGER PRIMARY KEY",
+        "delivery_pkey",
+    ),
     "claim": (lambda ledger, row: ledger.commit([], [claim(row)]), "USING INTEGER PRIMARY KEY", "delivery_pkey"),
     "put back": (lambda ledger, row: ledger.put_back([row]), "USING INTEGER PRIMARY KEY", "delivery_pkey"),
 }

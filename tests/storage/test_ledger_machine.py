@@ -34,6 +34,7 @@ from tests.storage.books import (
     claim,
     enlist,
     freeze_to,
+    give_up,
     leave,
     open_at,
     outcome,
@@ -58,6 +59,7 @@ class OneMailing(RuleBasedStateMachine):
         self.database: Database = open_at(*self.copy.__enter__())
         self.mailing: Mailing = freeze_to(self.database)
         self.ledger = Ledger(self.database, self.mailing)
+        self.ledger.begin_run()
         self.states = dict.fromkeys(READERS, State.QUEUED)
         self.left: set[int] = set()
         self.copies = dict.fromkeys(READERS, 0)  # dots that went out and were not refused
@@ -112,8 +114,9 @@ class OneMailing(RuleBasedStateMachine):
     def crash_and_recover(self) -> None:
         self.ledger.close()
         self.database, self.ledger = reopen(self.database, self.mailing)
+        self.ledger.begin_run()
         sending = self._rows(State.SENDING)
-        assert self.ledger.doubt_unsettled("the run ended") == len(sending)
+        assert give_up(self.ledger, "the run ended") == len(sending)
         for row in sending:
             self._ends(row, State.IN_DOUBT)
 

@@ -1,0 +1,92 @@
+"""Remembers which process sends which mailing, under a number that fences: once its run has ended it claims nothing."""
+
+import os
+import socket
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy.sql import ColumnElement
+
+from dispatcher.storage.database import Database, now
+from dispatcher.storage.schema import holding, run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A run that has not ended, as far as the database knows; `silence` is since its last sign of life."""
+
+    id: int
+    mailing_id: int
+    host: str
+    pid: int
+    began_at: datetime
+    seen_at: datetime
+    silence: timedelta
+
+
+def begin_run(database: Database, mailing_id: int) -> int:
+    """Returns its number, which is higher than that of every run before."""
+    with database.writing_beside() as connection:
+        at = clock(connection)
+        row = {
+            "mailing_id": mailing_id, "host": socket.gethostname(), "pid": os.getpid(), "began_at": at, "seen_at": at,
+        }  # fmt: skip
+        number: int = connection.execute(insert(run).values(row).returning(run.c.id)).scalar_one()
+    return number
+
+
+def give_sign_of_life(database: Database, number: int) -> bool:
+    """False if somebody has ended the run."""
+    with database.writing_beside() as connection:
+        sign = update(run).where(run.c.id == number, run.c.ended_at.is_(None)).values(seen_at=clock(connection))
+        return connection.execute(sign).rowcount == 1
+
+
+def end_run(database: Database, number: int) -> bool:
+    """From here on it claims nothing, and holds nothing of what is shared. False if it had ended before.
+
+    Waits for the claims that are being made.
+    """
+    with database.writing_beside() as connection:
+        # FOR UPDATE, since only that conflicts with the lock that a claim has on its run.
+        known = connection.scalar(
+            select(run.c.id).where(run.c.id == number, run.c.ended_at.is_(None)).with_for_update()
+        )
+        connection.execute(update(run).where(run.c.id == known).values(ended_at=clock(connection)))
+        connection.execute(delete(holding).where(holding.c.run_id == number))
+    return known is not None
+
+
+def has_ended(database: Database, number: int) -> bool:
+    with database.reading() as connection:
+        return connection.scalar(select(run.c.ended_at).where(run.c.id == number)) is not None
+
+
+def running(database: Database, mailing_id: int | None = None) -> list[Running]:
+    """Runs that have not ended, of one mailing or of all, the first that began first."""
+    query: Select[*tuple[object, ...]] = select(run).where(run.c.ended_at.is_(None)).order_by(run.c.id)
+    if mailing_id is not None:
+        query = query.where(run.c.mailing_id == mailing_id)
+    with database.reading() as connection:
+        at = clock(connection)
+        return [
+            Running(
+                id=row.id,
+                mailing_id=row.mailing_id,
+                host=row.host,
+                pid=row.pid,
+                began_at=row.began_at,
+                seen_at=row.seen_at,
+                silence=at - row.seen_at,
+            )
+            for row in connection.execute(query)
+        ]
+
+
+def clock(connection: Connection) -> datetime:
+    """The time by the one clock that all processes share: the server's, or this machine's."""
+    if connection.dialect.name == "postgresql":
+        moment: ColumnElement[datetime] = func.clock_timestamp()
+        return connection.execute(select(moment)).scalar_one()
+    return now()
