@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from importlib import resources
 
-import psycopg
 from procrastinate import PsycopgConnector, SyncPsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
@@ -19,7 +18,7 @@ from psycopg_pool import PoolTimeout
 from sqlalchemy import Connection, text
 
 from dispatcher.errors import LedgerFailed
-from dispatcher.storage.database import Database
+from dispatcher.storage.database import Database, now
 from dispatcher.storage.pen import BLOCK
 from dispatcher.storage.postgres import connection_defaults
 from dispatcher.storage.schema import as_text, from_text
@@ -47,6 +46,20 @@ _WITHOUT_JOB = text("""
     SELECT block FROM (SELECT block FROM waiting WHERE block IS NOT NULL UNION SELECT block FROM due) AS wanted
     WHERE NOT EXISTS (SELECT FROM known WHERE known.block = wanted.block) ORDER BY block
 """)
+_RELEASED = text("SELECT id FROM mailing WHERE released_at IS NOT NULL AND stopped_at IS NULL ORDER BY id")
+_END_RELEASE = text("""
+    UPDATE mailing SET released_at = NULL WHERE id = :mailing
+    AND NOT EXISTS (SELECT FROM delivery WHERE mailing_id = :mailing AND state = 'queued')
+    AND NOT EXISTS (SELECT FROM delivery WHERE mailing_id = :mailing AND state = 'sending')
+    AND NOT EXISTS (SELECT FROM delivery WHERE mailing_id = :mailing AND state = 'deferred')
+""")
+_WITHDRAW = text("DELETE FROM procrastinate_jobs WHERE queue_name = :queue AND status = 'todo'")
+_WITH_JOBS = text(f"""
+    SELECT id FROM mailing WHERE released_at IS NOT NULL AND stopped_at IS NULL AND EXISTS (
+        SELECT FROM procrastinate_jobs WHERE queue_name = '{_QUEUE}' || mailing.id
+        AND status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now()))
+    ORDER BY id
+""")  # noqa: S608  a constant
 
 
 def make_room(database: Database) -> None:
@@ -71,38 +84,51 @@ def make_room(database: Database) -> None:
         )
 
 
-def deal_out(connection: Connection, mailing_id: int, now: datetime) -> int:
+def deal_out(connection: Connection, mailing_id: int) -> int:
     """Makes the jobs that are missing, in the caller's transaction; how many those were.
 
     For all that is queued, and for deferred rows that are due.
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(:ours, :mailing)"), {"ours": _DEALS, "mailing": mailing_id})
-    values = {"mailing": mailing_id, "size": BLOCK, "queue": _queue(mailing_id), "now": as_text(now)}
+    values = {**_now(mailing_id), "size": BLOCK, "queue": _queue(mailing_id)}
     blocks: list[int] = list(connection.scalars(_WITHOUT_JOB, values))
     _defer(connection, [_job(mailing_id, block) for block in blocks])
     return len(blocks)
 
 
-def take_back(connection: Connection, mailing_id: int) -> None:
-    """Nobody begins a further job of a mailing."""
-    connection.execute(
-        text("DELETE FROM procrastinate_jobs WHERE queue_name = :queue AND status = 'todo'"),
-        {"queue": _queue(mailing_id)},
-    )
+def release(database: Database, mailing_id: int) -> int:
+    """Lets every worker go on with a mailing, from its first block on. Returns how many jobs were made."""
+    make_room(database)
+    with database.writing_beside() as connection:
+        connection.execute(text("UPDATE mailing SET released_at = :now WHERE id = :mailing"), _now(mailing_id))
+        return deal_out(connection, mailing_id)
+
+
+def withdraw(database: Database, mailing_id: int) -> None:
+    """Nobody but send-issue goes on with a mailing; what was begun is ended."""
+    with database.writing_beside() as connection:
+        connection.execute(text("UPDATE mailing SET released_at = NULL WHERE id = :mailing"), {"mailing": mailing_id})
+        if _has_room(connection):
+            connection.execute(_WITHDRAW, {"queue": _queue(mailing_id)})
+
+
+def deal_out_again(database: Database) -> None:
+    """For every mailing that was released and is not stopped: makes jobs that are missing, or ends its release.
+
+    One process at a time does it; for the others it is done.
+    """
+    with database.writing_beside() as connection:
+        if not _has_room(connection) or not connection.scalar(text(f"SELECT pg_try_advisory_xact_lock({_DEALS}, 0)")):
+            return
+        for mailing_id in list(connection.scalars(_RELEASED)):
+            if not deal_out(connection, mailing_id):
+                connection.execute(_END_RELEASE, {"mailing": mailing_id})
 
 
 def dealt_out(database: Database) -> list[int]:
     """Mailings of which a job waits and may begin now."""
     with database.reading() as connection:
-        if connection.scalar(text("SELECT to_regclass('procrastinate_jobs')")) is None:
-            return []
-        queues = connection.scalars(
-            text(
-                "SELECT DISTINCT queue_name FROM procrastinate_jobs"
-                " WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now())"
-            )
-        )
-        return sorted(int(each.removeprefix(_QUEUE)) for each in queues if each.startswith(_QUEUE))
+        return list(connection.scalars(_WITH_JOBS)) if _has_room(connection) else []
 
 
 class Jobs:
@@ -194,7 +220,7 @@ async def _manager(database: Database) -> AsyncIterator[JobManager]:
 def _failures_named(database: Database) -> Iterator[None]:
     try:
         yield
-    except (ConnectorException, PoolTimeout, psycopg.Error) as error:
+    except (ConnectorException, PoolTimeout, *database.driver.ERRORS) as error:
         cause = database.driver.spoken(error.__cause__ or error)
         raise LedgerFailed(f"{database.place}: {cause}; sending has stopped, nobody is lost: run it again") from error
 
@@ -227,6 +253,14 @@ def _job(mailing_id: int, block: int, at: datetime | None = None) -> Job:
 def _defer(connection: Connection, jobs: list[Job]) -> None:
     if jobs:
         _DEFERRING.batch_defer_jobs(jobs, connection=connection.connection.driver_connection)
+
+
+def _has_room(connection: Connection) -> bool:
+    return connection.scalar(text("SELECT to_regclass('procrastinate_jobs')")) is not None
+
+
+def _now(mailing_id: int) -> dict[str, object]:
+    return {"mailing": mailing_id, "now": as_text(now())}
 
 
 def _queue(mailing_id: int) -> str:

@@ -50,12 +50,8 @@ class Ledger:
         A claim that does not hold is of a reader who left, now `skipped`, or of a row somebody else has.
         Raises LedgerFailed; then nothing of it happened.
         """
-        hands_over = not self._has_handed_over and any(claim.ended is None for claim in claims)
-        if hands_over:
-            if self._on_handing_over is not None:
-                self._on_handing_over()
-            self._write(lambda pen: pen.hand_over(self.mailing.id, as_text(now())))
-            self._has_handed_over = True
+        if not self._has_handed_over and any(claim.ended is None for claim in claims):
+            self.hand_over()
         try:
             return self._write(lambda pen: pen.commit(outcomes, claims, as_text(now()), self.run))
         except NotBeingSentError as error:
@@ -65,6 +61,13 @@ class Ledger:
                 ) from error
         self.settle(self.run, outcomes)
         return [False] * len(claims)
+
+    def hand_over(self) -> None:
+        """Notes that content goes out from now on: the mailing stays as it is frozen."""
+        if self._on_handing_over is not None:
+            self._on_handing_over()
+        self._write(lambda pen: pen.hand_over(self.mailing.id, as_text(now())))
+        self._has_handed_over = True
 
     def settle(self, run: int | None, outcomes: Sequence[Outcome]) -> None:
         """Records what became of the claims of a run that has ended, unless somebody else has settled them since."""
@@ -149,6 +152,12 @@ class Ledger:
         with self.database.reading() as connection:
             found = connection.execute(query).scalar()
         return from_text(found) if isinstance(found, str) else found
+
+    def has(self, state: State) -> bool:
+        """Whether a row is in a state that has an index of its own: queued, sending, deferred."""
+        query = select(delivery.c.id).where(delivery.c.mailing_id == self.mailing.id, _in_state([state])).limit(1)
+        with self.database.reading() as connection:
+            return connection.scalar(query) is not None
 
     def counts(self) -> Counter[State]:
         return count_states(self.database, self.mailing.id)
