@@ -50,6 +50,7 @@ class Settings:
     require_staging: bool = True
     retry_for: timedelta = timedelta(hours=24)
     grace: timedelta = timedelta()  # between the confirmation and the first message
+    dead_after: timedelta = timedelta(seconds=60)  # a sender's silence; then others take over, where several send
     canary: CanaryTable | None = None
     utm: str = ""  # tags for an issue's links: "utm_source=weekly&utm_campaign={number}"; they name no reader
     open_lists: tuple[str, ...] = ()  # that anybody may join; empty: the default list
@@ -66,7 +67,7 @@ _KEYS = {
     if each.name not in {"folder", "relay_password", "relay_passwords", "inbox_password", "hook_keys", "secrets"}
 }
 _TABLES = {"pace": PaceTable, "dkim": DkimTable, "canary": CanaryTable}
-_DURATIONS = {"retry_for", "grace"}
+_DURATIONS = {"retry_for", "grace", "dead_after"}
 _ENVIRONMENT = {"relay": "DISPATCHER_RELAY", "database": "DISPATCHER_DATABASE", "base_url": "DISPATCHER_BASE_URL"}
 
 

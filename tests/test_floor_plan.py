@@ -32,6 +32,7 @@ ONE_DOOR = {
     "tinycss2": "content/checking/styles.py",
     "pygal": "desk/plots.py",
     "httpcore": "desk/fetch.py",
+    "procrastinate": "storage/jobs.py",
     "psycopg": "storage/postgres.py storage/postgres_pen.py",  # to open it, and for the hot statements
 }
 

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,8 @@ import typer
 from dispatcher.cli.frame import Version, command_group, duration, exit_with, expression, moment, run, settings_of
 
 app = command_group(add_completion=True)
+
+_ONLY_LIVE = ("--at", "--detach", "--new", "--retry-refused", "--refreeze", "--force")
 
 _EPILOG = "Example: send-issue 29 --staging, then send-issue 29. Run again, it goes on and mails nobody twice."
 
@@ -43,6 +46,7 @@ def send_issue(
     at: Annotated[
         str | None, typer.Option(metavar="TIME", help="Freeze it now, for a worker to send: 2026-11-25T09:00+08:00.")
     ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Leave it to the workers, once it is confirmed.")] = False,
     new: Annotated[bool, typer.Option("--new", help="After completion: only who joined since.")] = False,
     retry_refused: Annotated[
         bool, typer.Option("--retry-refused", help="After completion: only whom a relay refused.")
@@ -57,23 +61,12 @@ def send_issue(
     _version: Version = False,
 ) -> None:
     """Send an issue: check, plan, confirm, send. Run again: resume, and mail nobody twice."""
-    modes = [name for name, is_on in (("--staging", staging), ("--test", test), ("--dry-run", dry_run)) if is_on]
-    if len(modes) > 1 and modes != ["--staging", "--dry-run"]:
-        raise typer.BadParameter(f"{' and '.join(modes)} do not go together")
-    if staging and list_name:
-        raise typer.BadParameter("--staging and --list do not go together")
-    if where and (staging or test):
-        raise typer.BadParameter("--where chooses readers of a list; it goes with neither --staging nor --test")
-    if reader and not test:
-        raise typer.BadParameter("--as needs --test")
-    if test and list_name:
-        raise typer.BadParameter("--test and --list do not go together; --as names the reader")
-    only_live = [name for name, is_on in (("--at", at), ("--new", new), ("--retry-refused", retry_refused),
-                                          ("--refreeze", refreeze), ("--force", force)) if is_on]  # fmt: skip
-    if only_live and (staging or test):
-        raise typer.BadParameter(f"{only_live[0]} is for readers; it goes with neither --staging nor --test")
-    if at and (new or retry_refused or refreeze):
-        raise typer.BadParameter("--at is for an issue that has not begun")
+    asked = {
+        "--staging": staging, "--test": test, "--dry-run": dry_run, "--list": list_name, "--where": where,
+        "--as": reader, "--at": at, "--detach": detach, "--new": new, "--retry-refused": retry_refused,
+        "--refreeze": refreeze, "--force": force,
+    }  # fmt: skip
+    _require_sense([option for option, value in asked.items() if value])
     _require_address(test)
     time, meant, hour = duration(patience), expression(where), moment(at)
 
@@ -100,6 +93,7 @@ def send_issue(
             only_refused=retry_refused,
             refreezes=refreeze,
             at=hour,
+            detaches=detach,
             force=force,
             command=shlex.join(["send-issue", *sys.argv[1:]]),
         )
@@ -111,6 +105,28 @@ def send_issue(
         from dispatcher.recipes.send_issue import send_issue as send  # noqa: PLC0415
 
         exit_with(send(newsletter, order))
+
+
+def _require_sense(asked: Sequence[str]) -> None:
+    """Raises BadParameter for options that contradict each other."""
+    modes = [option for option in ("--staging", "--test", "--dry-run") if option in asked]
+    if len(modes) > 1 and modes != ["--staging", "--dry-run"]:
+        raise typer.BadParameter(f"{' and '.join(modes)} do not go together")
+    if "--staging" in asked and "--list" in asked:
+        raise typer.BadParameter("--staging and --list do not go together")
+    if "--where" in asked and {"--staging", "--test"} & {*asked}:
+        raise typer.BadParameter("--where chooses readers of a list; it goes with neither --staging nor --test")
+    if "--as" in asked and "--test" not in asked:
+        raise typer.BadParameter("--as needs --test")
+    if "--test" in asked and "--list" in asked:
+        raise typer.BadParameter("--test and --list do not go together; --as names the reader")
+    only_live = [option for option in asked if option in _ONLY_LIVE]
+    if only_live and {"--staging", "--test"} & {*asked}:
+        raise typer.BadParameter(f"{only_live[0]} is for readers; it goes with neither --staging nor --test")
+    if "--at" in asked and "--detach" in asked:
+        raise typer.BadParameter("--at leaves it to workers already; --detach means now")
+    if "--at" in asked and {"--new", "--retry-refused", "--refreeze"} & {*asked}:
+        raise typer.BadParameter("--at is for an issue that has not begun")
 
 
 def _require_address(text: str | None) -> None:

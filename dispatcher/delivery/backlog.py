@@ -7,22 +7,22 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
+from dispatcher.delivery.feed import Feed
 from dispatcher.delivery.pace import Limit, Pace, Pacing
 from dispatcher.delivery.route import Route
 from dispatcher.delivery.share import Places, Times
 from dispatcher.delivery.shelf import Shelf
 from dispatcher.models import Delivery
+from dispatcher.storage.pen import BLOCK
 
 _PAGE = 500  # deliveries read at a time
 _FEW = 100  # at hand for a relay: time to read on
 _MOST = 4_000  # at hand for all relays
 _MOST_OF_A_SLOW_DOMAIN = 250  # at hand
 _LONGEST_WAIT = 1.0  # seconds until a connection looks again
-
-Read = Callable[[int, int, Collection[str]], list[Delivery]]
-"""Queued deliveries after an id, at most so many, of none of these domains; in the order of their ids."""
+_BETWEEN_ASKS = 0.5  # seconds, where there was no more
 
 Shared = Callable[[str, Limit], tuple[Times | None, Places | None]]
 """What keeps a limit of this name where it holds for other runs, too."""
@@ -38,7 +38,7 @@ class Backlog:
 
     def __init__(
         self,
-        read: Read,
+        feed: Feed,
         routes: Sequence[Route],
         pacing: Pacing,
         clock: Callable[[], float] = time.monotonic,
@@ -47,7 +47,8 @@ class Backlog:
         shared: Shared = alone,
     ) -> None:
         """`most`: deliveries in all that may end; then nothing is left."""
-        self._read = read
+        self._feed = feed
+        self._asks_at = 0.0  # when there may be more
         self._routes = routes
         self._pacing = pacing
         self._clock = clock
@@ -60,6 +61,7 @@ class Backlog:
         self._behind: dict[int, int] = {}  # one that is taken → the next on its connection, which has its place
         self._assigned = dict.fromkeys(routes, 0.0)  # messages by weight
         self._held: set[int] = set()  # at hand or taken
+        self._held_of: Counter[int] = Counter()  # by block
         self._seen = 0  # the highest id read
         self._is_read = False  # to its end
         self._passed_over: set[str] = set()  # slow domains of which rows may have been left in the ledger
@@ -128,7 +130,9 @@ class Backlog:
 
     def settle(self, route: Route, delivery: Delivery, *, counts: bool) -> None:
         """A connection is done with a delivery; `counts`: as one message of the relay's day."""
-        self._held.discard(delivery.id)
+        if delivery.id in self._held:
+            self._held.discard(delivery.id)
+            self._held_of[delivery.id // BLOCK] -= 1
         self._release(route, delivery, counts=counts)
 
     def give_back(self, route: Route, delivery: Delivery) -> None:
@@ -147,6 +151,10 @@ class Backlog:
     def look_again(self) -> None:
         """More may go than before."""
         self._change.set()
+
+    def holds(self, block: int) -> bool:
+        """Whether a delivery of a block is at hand, or taken, or may not have been read yet."""
+        return not self._is_read or self._held_of[block] > 0
 
     def slow_down(self, domain: str) -> None:
         """A domain asked for less mail; others go on as they did."""
@@ -167,7 +175,7 @@ class Backlog:
         while self._wants_more(shelf):
             async with self._reading:
                 if self._wants_more(shelf):
-                    await self._read_page()
+                    await self._read_page() if not self._is_read else await self._ask()
 
     @property
     def _has_no_more(self) -> bool:
@@ -176,7 +184,14 @@ class Backlog:
     def _wants_more(self, shelf: Shelf) -> bool:
         if self._is_read and any(self._waiting(each) < _MOST_OF_A_SLOW_DOMAIN // 2 for each in self._passed_over):
             self.refresh()  # for those who were passed over
-        return not self._is_read and len(shelf) < _FEW and self.at_hand < _MOST
+        can_have = not self._is_read or self._clock() >= self._asks_at
+        return can_have and len(shelf) < _FEW and self.at_hand < _MOST
+
+    async def _ask(self) -> None:
+        if await self._feed.more():
+            self.refresh()
+        else:
+            self._asks_at = self._clock() + _BETWEEN_ASKS
 
     async def _read_page(self) -> None:
         if self._seen == 0:
@@ -191,7 +206,7 @@ class Backlog:
         self._passed_over |= full
         held = frozenset(self._held)  # before the read: what is claimed meanwhile was held, too
         refreshed = self._refreshed
-        found = await asyncio.to_thread(self._read, self._seen, _PAGE, full)
+        found = await asyncio.to_thread(self._feed.read, self._seen, _PAGE, full)
         for delivery in found:
             if delivery.id not in held:
                 self._put(delivery)
@@ -204,7 +219,9 @@ class Backlog:
         route = self._route_for(delivery.domain) or otherwise or self._routes[0]
         self._assigned[route] += 1 / route.weight
         self._shelves[route].put(delivery)
-        self._held.add(delivery.id)
+        if delivery.id not in self._held:
+            self._held.add(delivery.id)
+            self._held_of[delivery.id // BLOCK] += 1
 
     def _route_for(self, domain: str) -> Route | None:
         """A relay that is there for the domain, else any that serves all; of several, the furthest behind its share."""

@@ -105,7 +105,7 @@ class Courier:
             holds = await self._commit(Claim(delivery_id=turn.delivery.id, at=turn.at, ended=ended))
             if early is None and holds:
                 self._slot.claimed(turn.delivery.id)
-                ending = await line.hand_over(turn.parcel, following.parcel if following else None, self._slot.ending)
+                ending = await line.hand_over(turn.parcel, following.parcel if following else None, self._may_end)
                 if ending.reply is not None:
                     self._slot.answered(ending.reply)
                 self._unrecorded = self._weigh(turn, ending)
@@ -115,6 +115,13 @@ class Courier:
             counts = self._unrecorded is not None and self._unrecorded.state in {State.SENT, State.IN_DOUBT}
             self._run.backlog.settle(self._route, turn.delivery, counts=counts)
             self._turn = following
+
+    def _may_end(self) -> bool:
+        """Asked immediately before the relay may have the message."""
+        if self._run.has_lost_touch:
+            return False
+        self._slot.ending()
+        return True
 
     @property
     def _is_over(self) -> bool:

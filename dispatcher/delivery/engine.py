@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
@@ -11,6 +11,8 @@ from pathlib import Path
 
 from dispatcher.delivery.backlog import Backlog, Shared, alone
 from dispatcher.delivery.courier import Courier, pause
+from dispatcher.delivery.feed import Blocks, Dealer, Feed, WholeMailing
+from dispatcher.delivery.lease import Lease
 from dispatcher.delivery.pace import Limit, Pace
 from dispatcher.delivery.recorder import Slot, record, recorder_of
 from dispatcher.delivery.relay import MaildirRelay, Relay
@@ -22,12 +24,13 @@ from dispatcher.delivery.terms import Build, Sign, Terms
 from dispatcher.delivery.verdicts import Breaker
 from dispatcher.delivery.warm_up import messages_in_a_day
 from dispatcher.delivery.writer import Writer
-from dispatcher.errors import RelayUnusable, Unfinished
-from dispatcher.models import Delivery, Outcome, State
+from dispatcher.errors import LedgerFailed, RelayUnusable, Unfinished
+from dispatcher.models import Outcome, State
 from dispatcher.storage.ledger import Ledger
-from dispatcher.storage.runs import end_run
+from dispatcher.storage.runs import end_run, give_sign_of_life
 
 _DAY = timedelta(days=1)
+_BETWEEN_TIDYINGS = 0.5  # seconds
 _REMEMBERED = timedelta(days=30)  # receivers forget a sender in about that time
 
 
@@ -42,9 +45,11 @@ async def deliver(
     progress: Callable[[Outcome], None],
     say: Callable[[str], None],
     stop: asyncio.Event,
+    dealer: Dealer | None = None,
 ) -> None:
     """Sends all that is queued, then deferred readers when due, while patience lasts and `stop` is not set.
 
+    With a `dealer` the run is one of several: it sends what is dealt out to it, until there is no more just now.
     `recorders` is the folder of flight recorders. Raises RelayUnusable when no relay takes our mail, Unfinished when
     they were lost for too long or have had their day's messages, LedgerFailed when the ledger cannot be written.
     """
@@ -52,38 +57,42 @@ async def deliver(
     sharing = Sharing(ledger, terms) if ledger.database.is_shared else None
     shared = sharing.keep if sharing else alone
     routes = [_route(ledger, each, terms, shared, had_others=had_others) for each in relays]
-
-    def read(after: int, limit: int, but_not: Collection[str]) -> list[Delivery]:
-        return ledger.queued(after=after, limit=limit, but_not=but_not)
-
+    feed: Feed = WholeMailing(ledger) if dealer is None else Blocks(ledger, dealer, terms.clock)
     run = Run(
         ledger=ledger,
         routes=routes,
-        backlog=Backlog(read, routes, terms.pacing, terms.ticks, most=terms.most, shared=shared),
+        feed=feed,
+        backlog=Backlog(feed, routes, terms.pacing, terms.ticks, most=terms.most, shared=shared),
         build=build,
         sign=sign,
         terms=terms,
         writer=Writer(ledger, progress),
         stop=stop,
+        lease=None if dealer is None else Lease(terms.dead_after),
         say=say,
     )
     try:
-        async with contextlib.AsyncExitStack() as stack:
-            slots = stack.enter_context(_numbered(ledger, recorders, slots=sum(route.most_lines for route in routes)))
-            if sharing is not None:
-                await stack.enter_async_context(sharing.asking(run))
-            await _send_queued(run, slots)
-            patience_ends = terms.ticks() + terms.patience.total_seconds()  # whatever becomes of the clock
-            while not stop.is_set() and (due := await asyncio.to_thread(ledger.next_due)) is not None:
-                wait = (due - terms.clock()).total_seconds()
-                if wait > patience_ends - terms.ticks():
-                    break
-                await pause(stop, wait)
-                await asyncio.to_thread(ledger.requeue_deferred, terms.clock())
-                run.backlog.refresh()
-                await _send_queued(run, slots)
+        with _numbered(ledger, recorders, slots=sum(route.most_lines for route in routes)) as slots:
+            async with sharing.asking(run) if sharing else contextlib.nullcontext():
+                await _send(run, slots, dealer)
     finally:
         await run.writer.close()
+
+
+async def _send(run: Run, slots: Sequence[Slot], dealer: Dealer | None) -> None:
+    if dealer is not None:
+        await _send_share(run, slots, dealer)
+        return
+    await _send_queued(run, slots)
+    patience_ends = run.terms.ticks() + run.terms.patience.total_seconds()  # whatever becomes of the clock
+    while not run.stop.is_set() and (due := await asyncio.to_thread(run.ledger.next_due)) is not None:
+        wait = (due - run.terms.clock()).total_seconds()
+        if wait > patience_ends - run.terms.ticks():
+            break
+        await pause(run.stop, wait)
+        await asyncio.to_thread(run.ledger.requeue_deferred, run.terms.clock())
+        run.backlog.refresh()
+        await _send_queued(run, slots)
 
 
 @contextlib.contextmanager
@@ -99,15 +108,61 @@ def _numbered(ledger: Ledger, recorders: Path, *, slots: int) -> Iterator[list[S
     end_run(ledger.database, number)
 
 
+async def _send_share(run: Run, slots: Sequence[Slot], dealer: Dealer) -> None:
+    """Sends block after block, and gives signs of life."""
+    beside = [asyncio.create_task(_stay_alive(run, dealer)), asyncio.create_task(_tidy(run))]
+    try:
+        while not run.is_over and (await run.feed.left() or await run.feed.more()):
+            before = await run.feed.left()
+            await _send_queued(run, slots)
+            await run.feed.tidy(run.backlog.holds)
+            if before and await run.feed.left() == before and not run.is_over:
+                raise Unfinished("nobody could be mailed just now")
+    finally:
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+    if run.failure is not None:
+        raise run.failure
+    if run.has_lost_touch:
+        raise Unfinished("the database took no sign of life for too long: what is left goes to others")
+
+
+async def _stay_alive(run: Run, dealer: Dealer) -> None:
+    """While nobody hears it, the run goes on until its lease is over."""
+    number, lease = run.ledger.run, run.lease
+    if number is None or lease is None:
+        raise RuntimeError("a run of several has a number and a lease")
+    while True:
+        await asyncio.sleep(lease.beat)
+        asked_at = lease.ticks()
+        with contextlib.suppress(LedgerFailed):
+            if not await asyncio.to_thread(give_sign_of_life, run.ledger.database, number):
+                lease.end()
+                return
+            lease.renew(asked_at)
+            await dealer.give_sign_of_life()
+
+
+async def _tidy(run: Run) -> None:
+    while True:
+        await asyncio.sleep(_BETWEEN_TIDYINGS)
+        try:
+            await run.feed.tidy(run.backlog.holds)
+        except LedgerFailed as error:
+            run.failure = error
+            return
+
+
 async def _send_queued(run: Run, slots: Sequence[Slot]) -> None:
     """Lets the relays carry until nothing is queued; what one of them gave back at its end, the others take."""
-    queued, before = await _queued(run), None
+    queued, before = await run.feed.left(), None
     while queued and (now := (queued, run.usable)) != before and not run.is_over:
         free = iter(slots)
         await _together(_send_over(run, route, queued, list(islice(free, route.most_lines))) for route in run.routes)
         if run.failure is not None:
             raise run.failure
-        queued, before = await _queued(run), now
+        queued, before = await run.feed.left(), now
         run.backlog.refresh()
 
 
@@ -169,10 +224,6 @@ async def _errors_as_they_were() -> AsyncIterator[None]:
         yield
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from errors
-
-
-async def _queued(run: Run) -> int:
-    return (await asyncio.to_thread(run.ledger.counts))[State.QUEUED]
 
 
 def _route(ledger: Ledger, relay: Relay, terms: Terms, shared: Shared, *, had_others: bool) -> Route:

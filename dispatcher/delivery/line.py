@@ -80,10 +80,10 @@ class SmtpLine:
         """What the relay says to that; None: it waits for the content."""
         return await self._open().answer()
 
-    async def hand_over(self, parcel: Parcel, following: Parcel | None, on_end: Callable[[], None]) -> Ending:
+    async def hand_over(self, parcel: Parcel, following: Parcel | None, may_end: Callable[[], bool]) -> Ending:
         """The content, and the offer of the following message with its end where the relay takes both together."""
         return await self._open().hand_over(
-            parcel.content, None if following is None else following.envelope, on_end=on_end
+            parcel.content, None if following is None else following.envelope, may_end=may_end
         )
 
     def withhold(self) -> None:
@@ -141,8 +141,9 @@ class MaildirLine:
     def withhold(self) -> None:
         """A folder has nothing of it yet."""
 
-    async def hand_over(self, parcel: Parcel, following: Parcel | None, on_end: Callable[[], None]) -> Ending:  # noqa: ARG002
-        on_end()
+    async def hand_over(self, parcel: Parcel, following: Parcel | None, may_end: Callable[[], bool]) -> Ending:  # noqa: ARG002
+        if not may_end():
+            return Ending(phase=Phase.BODY, reply=None)
         try:
             name = await asyncio.to_thread(maildir.store, self._folder, parcel.message_id, b"".join(parcel.content))
         except OSError as error:

@@ -13,7 +13,6 @@ from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.runs import Running, end_run, running
 
 AT_ONCE = timedelta()  # who holds the run lock of a database on this machine knows that nobody else sends
-LEASE = timedelta(seconds=60)  # how long a run on another machine may be silent
 NEVER = timedelta.max
 
 

@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from dispatcher.delivery.courier import pause
 from dispatcher.delivery.engine import deliver
+from dispatcher.delivery.feed import Dealer
 from dispatcher.delivery.recovery import NEVER, recover
 from dispatcher.delivery.relay import Relay
 from dispatcher.delivery.terms import Build, Sign, Terms
@@ -31,14 +33,25 @@ def run(
     say: Callable[[str], None],
     why_stopped: Callable[[], str | None] = lambda: None,
     on_interrupt: Callable[[], None] = lambda: None,
+    deal: Callable[[], AbstractAsyncContextManager[Dealer]] | None = None,
+    heeds_signals: bool = True,
 ) -> bool:
-    """As engine.deliver. Returns False early, with rows left, when interrupted or when `why_stopped` gives a reason."""
+    """As engine.deliver. Returns False early, with rows left, when interrupted or when `why_stopped` gives a reason.
+
+    `deal` opens the dealer of a run that is one of several. Only in the main thread are there signals to heed.
+    """
 
     async def main() -> bool:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
-        sending = asyncio.create_task(
-            deliver(ledger, relays, build, terms, sign=sign, recorders=recorders, progress=progress, say=say, stop=stop)
-        )
+
+        async def send() -> None:
+            async with deal() if deal is not None else contextlib.nullcontext() as dealer:
+                await deliver(
+                    ledger, relays, build, terms, sign=sign, recorders=recorders, progress=progress, say=say, stop=stop,
+                    dealer=dealer,
+                )  # fmt: skip
+
+        sending = asyncio.create_task(send())
 
         def interrupted() -> None:
             if stop.is_set():
@@ -52,8 +65,9 @@ def run(
             with contextlib.suppress(RuntimeError):  # the loop is closed: there is nothing left to stop
                 loop.call_soon_threadsafe(interrupted)
 
-        for each in _SIGNALS:  # by handlers of Python's: a loop's own lose a signal that comes while it closes
-            signal.signal(each, lambda *_: heard())
+        if heeds_signals:
+            for each in _SIGNALS:  # by handlers of Python's: a loop's own lose a signal that comes while it closes
+                signal.signal(each, lambda *_: heard())
         watching = asyncio.create_task(_watch(why_stopped, stop, say))
         try:
             await sending
@@ -65,7 +79,8 @@ def run(
             await watching
         return not stop.is_set()
 
-    with _signals_given_back(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    kept = _signals_given_back() if heeds_signals else contextlib.nullcontext()
+    with kept, asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(main())
 
 

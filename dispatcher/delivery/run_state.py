@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dispatcher.delivery.backlog import Backlog
+from dispatcher.delivery.feed import Feed
+from dispatcher.delivery.lease import Lease
 from dispatcher.delivery.route import Route
 from dispatcher.delivery.terms import Build, Sign, Terms
 from dispatcher.delivery.writer import Writer
@@ -18,18 +20,25 @@ class Run:
 
     ledger: Ledger
     routes: Sequence[Route]
+    feed: Feed
     backlog: Backlog
     build: Build
     sign: Sign | None
     terms: Terms
     writer: Writer
     stop: asyncio.Event
+    lease: Lease | None  # None: nobody else can take the run for dead
     say: Callable[[str], None]
     failure: DispatcherError | None = None
 
     @property
     def is_over(self) -> bool:
-        return self.stop.is_set() or self.failure is not None
+        return self.stop.is_set() or self.failure is not None or self.has_lost_touch
+
+    @property
+    def has_lost_touch(self) -> bool:
+        """Whether others may believe by now that the run is dead."""
+        return self.lease is not None and self.lease.is_over
 
     @property
     def usable(self) -> int:

@@ -115,12 +115,12 @@ class Conversation(asyncio.Protocol):
         return ending
 
     async def hand_over(
-        self, content: Sequence[bytes], following: Envelope | None = None, *, on_end: Callable[[], None] | None = None
+        self, content: Sequence[bytes], following: Envelope | None = None, *, may_end: Callable[[], bool] | None = None
     ) -> Ending:
         """The content, and with its end the `following` envelope, if the relay takes both together: see `has_offer`.
 
         `content` is in pieces, which the kernel gathers; it has CRLF line ends and no line that begins with a dot.
-        `on_end` is called immediately before the bytes are written with which the relay may have the message.
+        `may_end` is asked immediately before the bytes are written with which the relay may have the message.
         """
         self._awaits_content = self._travelled = False
         self._contents += 1
@@ -138,8 +138,9 @@ class Conversation(asyncio.Protocol):
                 reply = self._goodbye()
                 self.close()
                 return Ending(phase=Phase.BODY, reply=None if self._blames_the_way(reply) else reply)
-            if on_end is not None:
-                on_end()
+            if may_end is not None and not may_end():
+                self.close()
+                return Ending(phase=Phase.BODY, reply=None)
             if following is not None and self.way is not Way.STEPWISE and not self._manners.dislikes_company:
                 end += self._opening(following)
                 self._offered, self._is_written, self._travelled = following, True, True

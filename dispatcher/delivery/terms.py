@@ -32,6 +32,7 @@ class Terms:
     retry_for: timedelta  # since a reader's first attempt; then the last reply is final
     pacing: Pacing = _NO_LIMITS
     most: int | None = None  # messages in this run
+    dead_after: timedelta = timedelta(seconds=60)  # of silence, where several processes send
     clock: Callable[[], datetime] = _utc_now
     ticks: Callable[[], float] = time.monotonic  # seconds, for pacing
     jitter: Callable[[], float] = random.random

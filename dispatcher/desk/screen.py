@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -12,8 +13,13 @@ from typing import TextIO
 from dispatcher.models import Outcome, State
 
 _SECONDS_BETWEEN_LINES = 10.0
+_SECONDS_BETWEEN_LOOKS = 2.0
+_REST = 10.0  # times what a look took, until the next one
+_TO_COME = frozenset({State.QUEUED, State.SENDING})
 
 Report = Callable[[Outcome], None]
+Show = Callable[[int, Mapping[State, int]], None]
+"""Shows how many are done, and in which states they are."""
 
 _log = logging.getLogger("dispatcher")
 
@@ -84,15 +90,51 @@ def spoken_counts(counts: Mapping[State, int]) -> str:
 @contextmanager
 def progress(total: int) -> Iterator[Report]:
     """Shows how a send goes: a bar on a terminal, a line now and then elsewhere."""
+    counts: Counter[State] = Counter()
+    with _display(total) as show:
+
+        def report(outcome: Outcome) -> None:
+            counts[outcome.state] += 1
+            show(counts.total() - counts[State.QUEUED], counts)
+
+        yield report
+
+
+@contextmanager
+def progress_of_all(total: int, look: Callable[[], Mapping[State, int]]) -> Iterator[Report]:
+    """As `progress`, where several processes send: `look` counts the rows in each state, now and then."""
+    ended = threading.Event()
+    with _display(total) as show:
+
+        def keep_looking() -> None:
+            rest = _SECONDS_BETWEEN_LOOKS
+            while not ended.wait(rest):
+                begun = time.monotonic()
+                counts = dict(look())
+                to_come = sum(counts.pop(state, 0) for state in _TO_COME)
+                show(max(total - to_come, 0), counts)
+                rest = max(_SECONDS_BETWEEN_LOOKS, _REST * (time.monotonic() - begun))
+
+        looking = threading.Thread(target=keep_looking, name="progress", daemon=True)
+        looking.start()
+        try:
+            yield lambda _: None
+        finally:
+            ended.set()
+            looking.join()
+
+
+@contextmanager
+def _display(total: int) -> Iterator[Show]:
     if sys.stderr.isatty() and not _log.handlers:
-        with _bar(total) as report:
-            yield report
+        with _bar(total) as show:
+            yield show
     else:
         yield _lines(total)
 
 
 @contextmanager
-def _bar(total: int) -> Iterator[Report]:
+def _bar(total: int) -> Iterator[Show]:
     from rich.console import Console  # noqa: PLC0415  only where there is a terminal to draw on
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
@@ -103,31 +145,25 @@ def _bar(total: int) -> Iterator[Report]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[tally]}"),
     )
-    counts: Counter[State] = Counter()
     begun = time.monotonic()
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("sending", total=total, rate="", tally="")
 
-        def report(outcome: Outcome) -> None:
-            counts[outcome.state] += 1
-            done = counts.total() - counts[State.QUEUED]
+        def show(done: int, counts: Mapping[State, int]) -> None:
             rate = f"{done / max(time.monotonic() - begun, 0.001):,.0f}/s"
             bar.update(task, completed=done, rate=rate, tally=spoken_counts(counts))
 
-        yield report
+        yield show
 
 
-def _lines(total: int) -> Report:
-    counts: Counter[State] = Counter()
+def _lines(total: int) -> Show:
     begun = last = time.monotonic()
 
-    def report(outcome: Outcome) -> None:
+    def show(done: int, counts: Mapping[State, int]) -> None:
         nonlocal last
-        counts[outcome.state] += 1
         now = time.monotonic()
         if now - last >= _SECONDS_BETWEEN_LINES:
             last = now
-            done = counts.total() - counts[State.QUEUED]
             rate = done / (now - begun)
             left = spoken_time((total - done) / rate) if rate else "unknown"
             note(
@@ -135,4 +171,4 @@ def _lines(total: int) -> Report:
                 done=done, total=total, per_second=round(rate, 1), counts=dict(counts),
             )  # fmt: skip
 
-    return report
+    return show

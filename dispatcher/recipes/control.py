@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dispatcher.content.source.issue import find_issue, issue_number
-from dispatcher.delivery.recovery import AT_ONCE, LEASE, recover
+from dispatcher.delivery.recovery import AT_ONCE, recover
 from dispatcher.desk.postfix_log import PostfixLog, read_log
 from dispatcher.desk.screen import note
 from dispatcher.errors import Fault, InputWrong, NotFound, Unfinished
@@ -138,7 +138,7 @@ def _settle(newsletter: Newsletter, mailing: Mailing) -> None:
     """What a sender that died left behind becomes what it is."""
     ledger = Ledger(newsletter.database, mailing)
     try:
-        dead_after = LEASE if newsletter.database.is_shared else AT_ONCE
+        dead_after = newsletter.settings.dead_after if newsletter.database.is_shared else AT_ONCE
         recover(ledger, newsletter.relay, newsletter.settings.folder, dead_after=dead_after)
     finally:
         ledger.close()

@@ -177,7 +177,7 @@ async def _send(newsletter: Newsletter, line: Line, wording: Wording, letter: Le
         await asyncio.to_thread(settle, database, letter.id, "refused", reply=objection)
         return False
     line.offer(parcel)
-    ending = await line.answer() or await line.hand_over(parcel, None, lambda: None)
+    ending = await line.answer() or await line.hand_over(parcel, None, lambda: True)
     state = judge(ending.phase, ending.reply).state
     if not line.is_open:
         line.drop()

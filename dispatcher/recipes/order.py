@@ -26,6 +26,7 @@ class Order:
     only_refused: bool = False  # after completion
     refreezes: bool = False  # in mid-issue: the rest get the files as they are now
     at: datetime | None = None  # a worker is to send it then
+    detaches: bool = False  # workers are to send it now
     force: str | None = None  # why the gate may be passed
     only_left: bool = False  # nobody is added: those who have a row already are tried
     is_workers: bool = False  # a worker goes on with it, or begins what was scheduled

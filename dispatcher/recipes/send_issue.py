@@ -1,40 +1,38 @@
 """The recipe of `send-issue 29`: from the issue's folder to the relay, top to bottom."""
 
 import logging
-import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from dispatcher.config import parse_duration
-from dispatcher.content.message.build import build_pieces, make_skeleton
-from dispatcher.content.message.merge import Unfilled
 from dispatcher.delivery.dkim import Signature, signing
-from dispatcher.delivery.line import Parcel
-from dispatcher.delivery.recovery import AT_ONCE, LEASE, recover
+from dispatcher.delivery.recovery import AT_ONCE, recover
 from dispatcher.delivery.relay import MaildirRelay
 from dispatcher.delivery.run import run
-from dispatcher.delivery.terms import Build, Terms
+from dispatcher.delivery.terms import Terms
 from dispatcher.desk import screen
 from dispatcher.errors import DispatcherError, Unfinished
-from dispatcher.models import Delivery, Kind, Outcome, State
+from dispatcher.models import Kind, State
 from dispatcher.recipes.confirm import confirm, pass_gate
-from dispatcher.recipes.editions import thaw_editions
-from dispatcher.recipes.newsletter import Newsletter, copy_for, return_path
+from dispatcher.recipes.hearing import facts_of, logged
+from dispatcher.recipes.newsletter import Newsletter
 from dispatcher.recipes.order import Order, Plan
+from dispatcher.recipes.parcels import builder
 from dispatcher.recipes.plan import make_plan, store_plan
 from dispatcher.recipes.receipt import keep_receipt
 from dispatcher.recipes.refusals import settle_refusals
 from dispatcher.recipes.schedule import schedule_issue
+from dispatcher.recipes.sharing import dealer_of, hand_out, send_with_others
 from dispatcher.recipes.transport import pacing_of, signatures_for
+from dispatcher.recipes.waiting import passes
 from dispatcher.storage.asked import Asked, asked_of
 from dispatcher.storage.control import (
     ask_to_stop,
     forget_schedule,
     forget_stop,
-    is_stopped,
     leave_to_workers,
     move_to_present_editions,
     note_force,
@@ -46,7 +44,6 @@ from dispatcher.storage.database import now
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.lock import run_lock
 from dispatcher.storage.mailings import Mailing, find_mailing
-from dispatcher.storage.readers import RESERVED_DOMAIN, is_reserved
 from dispatcher.storage.reports import doubtful_addresses
 
 _DUE_OR_NOT = timedelta(days=36_500)
@@ -105,20 +102,22 @@ def _hand_over(
 ) -> int:
     """Steps 5 and 6: sends what is queued, keeps the receipt, and says how it went."""
     mailing = ledger.mailing
-    recorders = newsletter.settings.folder
-    recover(ledger, newsletter.relay, recorders, dead_after=LEASE if newsletter.database.is_shared else AT_ONCE)
+    settings, database = newsletter.settings, newsletter.database
+    shares = database.is_shared and mailing.kind is Kind.LIVE
+    recover(ledger, newsletter.relay, settings.folder, dead_after=settings.dead_after if shares else AT_ONCE)
     move_to_present_editions(newsletter.database, mailing.id)
     ledger.requeue_deferred(now() if order.is_workers else now() + _DUE_OR_NOT)
     queued = ledger.counts()[State.QUEUED]
     failure: DispatcherError | None = None
     if queued:
         try:
-            _log.info("sending begins", extra=_facts(mailing, readers=queued))
-            with screen.progress(queued) as report, signing(signatures, time.time) as sign:
+            _log.info("sending begins", extra=facts_of(mailing, readers=queued))
+            shown = screen.progress_of_all(queued, ledger.counts) if shares else screen.progress(queued)
+            with shown as report, signing(signatures, time.time) as sign:
                 way = partial(
-                    run, ledger, newsletter.relays, _builder(newsletter, mailing), sign=sign, recorders=recorders,
-                    progress=_logged(report, mailing), say=screen.note, on_interrupt=order.on_interrupt,
-                    why_stopped=partial(why_stopped, newsletter.database, mailing.id),
+                    run, ledger, newsletter.relays, builder(newsletter, mailing), sign=sign, recorders=settings.folder,
+                    progress=logged(report, mailing), say=screen.note, on_interrupt=order.on_interrupt,
+                    why_stopped=partial(why_stopped, database, mailing.id),
                 )  # fmt: skip
                 _send(newsletter, order, ledger, way)
         except DispatcherError as error:
@@ -132,7 +131,8 @@ def _hand_over(
     if order.is_workers and not counts[State.QUEUED] and not counts[State.SENDING]:
         forget_schedule(newsletter.database, mailing.id)
     _log.info(
-        "sending ended", extra=_facts(mailing, counts=dict(counts), failure=type(failure).__name__ if failure else None)
+        "sending ended",
+        extra=facts_of(mailing, counts=dict(counts), failure=type(failure).__name__ if failure else None),
     )
     _summarise(newsletter, order, ledger, had_work=queued > 0, has_failed=failure is not None)
     if failure is not None:
@@ -142,30 +142,15 @@ def _hand_over(
     return _IN_DOUBT if counts[State.IN_DOUBT] else 0
 
 
-def _logged(report: screen.Report, mailing: Mailing) -> screen.Report:
-    """Has what did not simply go well in the log, by the row's number and the reader's domain."""
-
-    def hear(outcome: Outcome) -> None:
-        report(outcome)
-        if outcome.state not in _GOES_WELL:
-            code = outcome.reply.code if outcome.reply else None
-            facts = _facts(
-                mailing, delivery=outcome.delivery_id, state=outcome.state, code=code, domain=outcome.domain,
-                relay=outcome.relay,
-            )  # fmt: skip
-            _log.info("delivery %s", outcome.state.value.replace("_", " "), extra=facts)
-
-    return hear
-
-
-def _facts(mailing: Mailing, **more: object) -> dict[str, object]:
-    return {"facts": {"issue": mailing.issue, "kind": mailing.kind, "mailing": mailing.id, **more}}
-
-
-def _send(newsletter: Newsletter, order: Order, ledger: Ledger, way: Callable[[Terms], bool]) -> None:
+def _send(newsletter: Newsletter, order: Order, ledger: Ledger, way: Callable[..., bool]) -> None:
     """Step 5; with a canary, the first readers alone, and the others only if few of those were refused."""
     settings, mailing = newsletter.settings, ledger.mailing
-    terms = Terms(patience=order.patience, retry_for=settings.retry_for, pacing=pacing_of(settings))
+    terms = Terms(
+        patience=order.patience,
+        retry_for=settings.retry_for,
+        pacing=pacing_of(settings),
+        dead_after=settings.dead_after,
+    )
     canary, counts = settings.canary, ledger.counts()
     tried = counts[State.SENT] + counts[State.REFUSED] + counts[State.IN_DOUBT]
     if canary is not None and mailing.kind is Kind.LIVE and tried < canary.readers < tried + counts[State.QUEUED]:
@@ -181,9 +166,19 @@ def _send(newsletter: Newsletter, order: Order, ledger: Ledger, way: Callable[[T
             )
         wait = parse_duration(canary.wait).total_seconds()
         screen.note(f"the first {ended:,} readers are mailed; the others follow in {screen.spoken_time(wait)}")
-        if not _passes(newsletter, order, mailing, wait):
+        if not passes(newsletter.database, mailing.id, wait, order.on_interrupt):
             return
-    way(terms)
+    if not newsletter.database.is_shared or mailing.kind is not Kind.LIVE:
+        if order.detaches:
+            leave_to_workers(newsletter.database, mailing.id)
+        else:
+            way(terms)
+        return
+    hand_out(newsletter, ledger)
+    forget_schedule(newsletter.database, mailing.id)
+    if not order.detaches and not order.is_workers:
+        deal = dealer_of(newsletter, mailing)
+        send_with_others(newsletter, order, ledger, partial(way, replace(terms, patience=timedelta()), deal=deal))
 
 
 def _grant_grace(newsletter: Newsletter, order: Order, mailing: Mailing) -> None:
@@ -192,34 +187,12 @@ def _grant_grace(newsletter: Newsletter, order: Order, mailing: Mailing) -> None
     if not grace:
         return
     screen.say(f"sending begins in {screen.spoken_time(grace)}; until then Ctrl-C recalls everything")
-    if not _passes(newsletter, order, mailing, grace):
+    if not passes(newsletter.database, mailing.id, grace, order.on_interrupt):
         if was_cancelled(newsletter.database, mailing.id):
             raise Unfinished(f"issue {mailing.issue} was cancelled: nobody was mailed now")
         raise Unfinished(
             f"recalled: nobody was mailed now; run again: {order.command or f'send-issue {mailing.issue}'}"
         )
-
-
-def _passes(newsletter: Newsletter, order: Order, mailing: Mailing, seconds: float) -> bool:
-    """Waits; False as soon as somebody interrupts or stops the mailing."""
-    until = time.monotonic() + seconds
-
-    def heard(*_: object) -> None:
-        order.on_interrupt()
-        raise KeyboardInterrupt
-
-    before = {each: signal.signal(each, heard) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        while (left := until - time.monotonic()) > 0:
-            if is_stopped(newsletter.database, mailing.id):
-                return False
-            time.sleep(min(left, _BETWEEN_LOOKS))
-    except KeyboardInterrupt:
-        return False
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-    return True
 
 
 def _summarise(newsletter: Newsletter, order: Order, ledger: Ledger, *, had_work: bool, has_failed: bool) -> None:
@@ -246,30 +219,3 @@ def _summarise(newsletter: Newsletter, order: Order, ledger: Ledger, *, had_work
     if isinstance(newsletter.relay, MaildirRelay) and had_work:
         name = newsletter.relay.folder.name
         screen.say(f"look at it: dispatcher serve, and in another terminal: mutt -f {name}   (or any mail program)")
-
-
-def _builder(newsletter: Newsletter, mailing: Mailing) -> Build:
-    editions, languages = thaw_editions(newsletter.database, mailing.id)
-    skeletons = {language: make_skeleton(edition) for language, edition in editions.by_language.items()}
-    mark = "[staging] " if mailing.kind is Kind.STAGING else ""
-    leads_out = not newsletter.stays_here
-
-    def build(delivery: Delivery, date: datetime) -> Parcel | str:
-        language = languages[delivery.edition_id]
-        copy = copy_for(newsletter, delivery, number=mailing.issue, language=language, date=date, mark=mark)
-        if leads_out and is_reserved(copy.to.rpartition("@")[2]):
-            return RESERVED_DOMAIN
-        try:
-            content = build_pieces(skeletons[language], copy)
-        except ValueError as error:
-            return str(error)
-        if isinstance(content, Unfilled):
-            return content.reason
-        return Parcel(
-            sender=return_path(newsletter, delivery),
-            recipient=copy.to,
-            message_id=copy.message_id,
-            content=content,
-        )
-
-    return build

@@ -74,7 +74,7 @@ async def _send_one(newsletter: Newsletter, parcel: Parcel) -> int:
     if objection := line.objection(parcel):
         raise RelayUnusable(f"{parcel.recipient}: {objection}")
     line.offer(parcel)
-    ending = await line.answer() or await line.hand_over(parcel, None, lambda: None)
+    ending = await line.answer() or await line.hand_over(parcel, None, lambda: True)
     await line.quit()
     state = judge(ending.phase, ending.reply).state
     said = ending.reply or f"the connection was lost at {ending.phase}"

@@ -3,56 +3,34 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
-from queue import Empty, SimpleQueue
+from collections.abc import Iterator
+from datetime import datetime
 
 from dispatcher.config import Settings
 from dispatcher.desk import screen
-from dispatcher.errors import DispatcherError, LedgerFailed, Unfinished
-from dispatcher.expressions import parse
+from dispatcher.errors import DispatcherError, LedgerFailed
+from dispatcher.recipes.crew import work_with_others
+from dispatcher.recipes.due import PAUSE_AFTER_ERROR, begin
+from dispatcher.recipes.ending import End
 from dispatcher.recipes.inbox import Tally, inbox_of, read_inbox
 from dispatcher.recipes.newsletter import Newsletter
-from dispatcher.recipes.order import Order
-from dispatcher.recipes.send_issue import send_issue
 from dispatcher.storage.control import due_mailings
 from dispatcher.storage.database import now
-from dispatcher.storage.mailings import Mailing
 
 _BETWEEN_LOOKS = 5.0  # seconds
-_PAUSE_AFTER_ERROR = timedelta(minutes=1)
 _BETWEEN_INBOXES = 60.0  # seconds
-
-
-class _End:
-    """Whether a signal asked us to end; told from its handler, where a threading.Event might wait for itself."""
-
-    def __init__(self) -> None:
-        self._told: SimpleQueue[None] = SimpleQueue()
-
-    def tell(self) -> None:
-        self._told.put(None)
-
-    @property
-    def is_told(self) -> bool:
-        return not self._told.empty()
-
-    def comes_within(self, seconds: float) -> bool:
-        try:
-            self._told.get(timeout=seconds)
-        except Empty:
-            return False
-        self.tell()  # to whoever asks next
-        return True
 
 
 def work(newsletter: Newsletter, *, is_once: bool) -> None:
     """Does what is due, until SIGTERM or Ctrl-C; with `is_once`, only what is due now."""
-    end = _End()
+    end = End()
     signal.signal(signal.SIGTERM, lambda *_: end.tell())
     if not is_once:
         screen.note(f"worker: looks every {_BETWEEN_LOOKS:.0f} s for what is due; Ctrl-C or SIGTERM ends it")
     with _returned_mail_read(newsletter.settings, is_once=is_once), contextlib.suppress(KeyboardInterrupt):
+        if newsletter.database.is_shared:
+            work_with_others(newsletter, end, is_once=is_once)
+            return
         paused: dict[int, datetime] = {}  # mailings that failed, until when
         pause = 0.0
         while not end.comes_within(pause):
@@ -63,15 +41,15 @@ def work(newsletter: Newsletter, *, is_once: bool) -> None:
                 if is_once:
                     raise
                 screen.complain(f"{error}; tried again in a minute")
-                pause = _PAUSE_AFTER_ERROR.total_seconds()
+                pause = PAUSE_AFTER_ERROR.total_seconds()
             if is_once:
                 return
 
 
-def _do_what_is_due(newsletter: Newsletter, paused: dict[int, datetime], end: _End) -> None:
+def _do_what_is_due(newsletter: Newsletter, paused: dict[int, datetime], end: End) -> None:
     for mailing, plan in due_mailings(newsletter.database, now()):
         if not end.is_told and paused.get(mailing.id, now()) <= now():
-            _go_on(newsletter, mailing, plan, paused, end)
+            begin(newsletter, mailing, plan, paused, end)
 
 
 @contextlib.contextmanager
@@ -117,34 +95,3 @@ def _read_returned(settings: Settings, left: set[str], ended: threading.Event) -
         screen.note(f"returned mail: {error}; tried again in a minute")
     if tally.kinds:
         screen.note(f"returned mail: {tally.sentence()}")
-
-
-def _go_on(
-    newsletter: Newsletter,
-    mailing: Mailing,
-    plan: Mapping[str, object] | None,
-    paused: dict[int, datetime],
-    end: _End,
-) -> None:
-    what = "its hour has come" if plan else "deferred readers are due"
-    screen.note(f"issue {mailing.issue}: {what}", issue=mailing.issue, mailing=mailing.id)
-    where = plan.get("where") if plan else None
-    order = Order(
-        issue=str(mailing.issue),
-        list_name=str(plan["list"]) if plan else None,
-        where=parse(str(where)) if where else None,
-        is_confirmed=True,
-        patience=timedelta(),
-        skip_bad_rows=bool(plan and plan.get("skip_bad_rows")),
-        only_left=plan is None,
-        is_workers=True,
-        on_interrupt=end.tell,
-    )
-    try:
-        send_issue(newsletter, order)
-    except Unfinished as error:
-        screen.note(str(error), issue=mailing.issue)
-        paused[mailing.id] = now() + _PAUSE_AFTER_ERROR
-    except DispatcherError as error:
-        screen.complain(f"issue {mailing.issue}: {error}; tried again in a minute", issue=mailing.issue)
-        paused[mailing.id] = now() + _PAUSE_AFTER_ERROR

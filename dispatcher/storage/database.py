@@ -123,6 +123,14 @@ def require_durable(database: Database) -> None:
         raise SettingsWrong("\n".join(f"{database.place}: {each}; {why}" for each in unsafe))
 
 
+def require_known_tables(database: Database) -> None:
+    """Raises LedgerFailed once a newer Dispatcher has changed them under this one."""
+    with database.reading() as connection:
+        found = int(connection.execute(select(schema.fact.c.value).where(schema.fact.c.name == "schema")).scalar_one())
+    if found > migrations.VERSION:
+        raise LedgerFailed(f"{database.place}: written by a newer Dispatcher; update this one")
+
+
 def begin(connection: Connection, *, writes: bool = False, makes_tables: bool = False) -> RootTransaction:
     """A transaction, which as a context manager commits or rolls back; what writes waits for other writers first."""
     connection.execution_options(writes=writes, makes_tables=makes_tables)

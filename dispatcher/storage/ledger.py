@@ -6,19 +6,19 @@ leaves as `sending` becomes a doubt, never a second copy.
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import and_, false, func, literal_column, or_, select
 from sqlalchemy.sql import ColumnElement
 
 from dispatcher.errors import LedgerFailed
 from dispatcher.models import Delivery, Outcome, State, Subscriber
 from dispatcher.storage.database import Database, now
 from dispatcher.storage.mailings import Mailing
-from dispatcher.storage.pen import ALL_ROWS, Claim, NotBeingSentError, Pen, Rows
+from dispatcher.storage.pen import BLOCK, Claim, NotBeingSentError, Pen
 from dispatcher.storage.reports import count_states, sent_over
 from dispatcher.storage.runs import begin_run, has_ended
 from dispatcher.storage.schema import as_text, delivery, from_text, reader_list, subscriber
@@ -50,12 +50,8 @@ class Ledger:
         A claim that does not hold is of a reader who left, now `skipped`, or of a row somebody else has.
         Raises LedgerFailed; then nothing of it happened.
         """
-        hands_over = not self._has_handed_over and any(claim.ended is None for claim in claims)
-        if hands_over:
-            if self._on_handing_over is not None:
-                self._on_handing_over()
-            self._write(lambda pen: pen.hand_over(self.mailing.id, as_text(now())))
-            self._has_handed_over = True
+        if not self._has_handed_over and any(claim.ended is None for claim in claims):
+            self.hand_over()
         try:
             return self._write(lambda pen: pen.commit(outcomes, claims, as_text(now()), self.run))
         except NotBeingSentError as error:
@@ -65,6 +61,13 @@ class Ledger:
                 ) from error
         self.settle(self.run, outcomes)
         return [False] * len(claims)
+
+    def hand_over(self) -> None:
+        """Notes that content goes out from now on: the mailing stays as it is frozen."""
+        if self._on_handing_over is not None:
+            self._on_handing_over()
+        self._write(lambda pen: pen.hand_over(self.mailing.id, as_text(now())))
+        self._has_handed_over = True
 
     def settle(self, run: int | None, outcomes: Sequence[Outcome]) -> None:
         """Records what became of the claims of a run that has ended, unless somebody else has settled them since."""
@@ -80,9 +83,9 @@ class Ledger:
         """Queues rows again whose refusal turned out to be meant for all."""
         self._write(lambda pen: pen.put_back(delivery_ids))
 
-    def requeue_deferred(self, until: datetime, rows: Rows = ALL_ROWS) -> int:
-        """Queues deferred rows again that are due by then. Returns how many."""
-        return self._write(lambda pen: pen.requeue(self.mailing.id, as_text(until), rows))
+    def requeue_deferred(self, until: datetime, blocks: Sequence[int] | None = None) -> int:
+        """Queues deferred rows again that are due by then, of these blocks or of all. Returns how many."""
+        return self._write(lambda pen: pen.requeue(self.mailing.id, as_text(until), blocks))
 
     def sent_over(self, relay: str, *, since: datetime) -> tuple[int, datetime | None]:
         """How many messages of all mailings a relay took since then, and when the first of them."""
@@ -103,9 +106,35 @@ class Ledger:
         with self.database.reading() as connection:
             return connection.scalar(select(func.max(per_day.c.sent))) or 0
 
-    def queued(self, *, after: int, limit: int, but_not: Collection[str] = (), rows: Rows = ALL_ROWS) -> list[Delivery]:
-        """Queued deliveries in the order of their ids, with their readers; none of the domains `but_not`."""
-        return self._deliveries(State.QUEUED, after=after, limit=limit, but_not=but_not, rows=rows)
+    def queued(
+        self, *, after: int, limit: int, but_not: Collection[str] = (), blocks: Sequence[int] | None = None
+    ) -> list[Delivery]:
+        """Queued deliveries in the order of their ids, with their readers; none of the domains `but_not`.
+
+        `blocks`: only of these, in ascending order.
+        """
+        if blocks is None:
+            return self._deliveries(State.QUEUED, after=after, limit=limit, but_not=but_not)
+        found: list[Delivery] = []
+        for first, end in _ranges(blocks):  # one by one: each is one descent into the index
+            if end > after + 1 and len(found) < limit:
+                start = max(after, first - 1)
+                found += self._deliveries(
+                    State.QUEUED, after=start, before=end, limit=limit - len(found), but_not=but_not
+                )
+        return found
+
+    def queued_by_block(self, blocks: Sequence[int]) -> Counter[int]:
+        """How many of each of these blocks are queued."""
+        block = delivery.c.id // BLOCK
+        within = [and_(delivery.c.id >= first, delivery.c.id < end) for first, end in _ranges(blocks)]
+        query = (
+            select(block, func.count())
+            .where(delivery.c.mailing_id == self.mailing.id, _in_state([State.QUEUED]), or_(false(), *within))
+            .group_by(block)
+        )
+        with self.database.reading() as connection:
+            return Counter({row[0]: row[1] for row in connection.execute(query)})
 
     def waiting(self, *, after: int, limit: int) -> list[Delivery]:
         """Queued and deferred deliveries, for who only wants to look."""
@@ -124,6 +153,12 @@ class Ledger:
             found = connection.execute(query).scalar()
         return from_text(found) if isinstance(found, str) else found
 
+    def has(self, state: State) -> bool:
+        """Whether a row is in a state that has an index of its own: queued, sending, deferred."""
+        query = select(delivery.c.id).where(delivery.c.mailing_id == self.mailing.id, _in_state([state])).limit(1)
+        with self.database.reading() as connection:
+            return connection.scalar(query) is not None
+
     def counts(self) -> Counter[State]:
         return count_states(self.database, self.mailing.id)
 
@@ -138,11 +173,16 @@ class Ledger:
                 ) from error
 
     def _deliveries(
-        self, *states: State, after: int, limit: int | None, but_not: Collection[str] = (), rows: Rows = ALL_ROWS
+        self,
+        *states: State,
+        after: int,
+        limit: int | None,
+        but_not: Collection[str] = (),
+        before: int | None = None,
     ) -> list[Delivery]:
-        others = [subscriber.c.domain.not_in(but_not)] if but_not else []
-        if rows != ALL_ROWS:
-            others.append(delivery.c.id.between(rows.first, rows.last))
+        others: list[ColumnElement[bool]] = [subscriber.c.domain.not_in(but_not)] if but_not else []
+        if before is not None:
+            others.append(delivery.c.id < before)
         query = (
             select(
                 delivery.c.id, delivery.c.list_id, reader_list.c.name, delivery.c.edition_id, delivery.c.attempts,
@@ -179,6 +219,19 @@ class Ledger:
                 for (number, list_id, list_name, edition_id, attempts, first_attempt_at, copy, run, domain,
                      subscriber_id, ref, email, name, language, attributes) in connection.execute(query)
             ]  # fmt: skip
+
+
+def _ranges(blocks: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """From the first id to that after the last; blocks that are neighbours are one range."""
+    first = end = -1
+    for each in blocks:
+        if each * BLOCK != end:
+            if end >= 0:
+                yield first, end
+            first = each * BLOCK
+        end = (each + 1) * BLOCK
+    if end >= 0:
+        yield first, end
 
 
 def _in_state(states: Sequence[State]) -> ColumnElement[bool]:

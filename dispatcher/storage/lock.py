@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 
 from dispatcher.storage.database import Database
 from dispatcher.storage.driver import Sender
+from dispatcher.storage.runs import running
+
+_SILENT = timedelta(minutes=1)  # who gave no sign of life for so long is not named
 
 
 @contextmanager
@@ -17,6 +21,17 @@ def run_lock(database: Database) -> Iterator[None]:
 
 
 def senders(database: Database) -> list[Sender]:
-    """Who sends. Raises LedgerFailed."""
+    """Who sends: the holder of the lock, and where several send side by side, each of them. Raises LedgerFailed."""
+    found = {(each.host, each.pid): each for each in holders(database)}
+    if database.is_shared:
+        for each in running(database):
+            if each.silence < _SILENT:
+                sender = Sender(pid=each.pid, host=each.host, since=each.began_at, seen_at=each.seen_at)
+                found.setdefault((each.host, each.pid), sender)
+    return list(found.values())
+
+
+def holders(database: Database) -> list[Sender]:
+    """Who holds the lock: nobody, or one. Raises LedgerFailed."""
     with database.failures_named():
         return database.driver.senders(database.engine)

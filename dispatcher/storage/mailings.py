@@ -82,6 +82,11 @@ def find_mailing(database: Database, issue: int, kind: Kind) -> Mailing | None:
     return None if row is None else _mailing(row)
 
 
+def mailing_with(database: Database, mailing_id: int) -> Mailing:
+    with database.reading() as connection:
+        return _mailing(connection.execute(select(mailing).where(mailing.c.id == mailing_id)).one())
+
+
 def gone_out(database: Database) -> list[Mailing]:
     """Every live mailing of which something has been handed over, that of the newest issue first."""
     query = (
@@ -118,6 +123,7 @@ def freeze(database: Database, frozen: Freeze, audience: Audience, *, replace: i
             "forced": None,
             "scheduled_at": None,
             "scheduled": null(),
+            "released_at": None,
         }
         if replace is not None:
             for table in (delivery, edition, mailing_list):

@@ -8,6 +8,7 @@ from typing import Protocol
 from dispatcher.models import Outcome, State
 from dispatcher.storage.schema import as_text
 
+BLOCK = 1_000  # deliveries that are dealt out together: those whose ids have the same number of thousands
 SETTLED = frozenset({State.SENT, State.REFUSED, State.IN_DOUBT, State.SKIPPED})
 
 
@@ -25,17 +26,6 @@ class Claim:
     @property
     def at_text(self) -> str:
         return as_text(self.at)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """Deliveries from one id to another, both included."""
-
-    first: int = 0
-    last: int = 2**62
-
-
-ALL_ROWS = Rows()
 
 
 class NotBeingSentError(Exception):
@@ -64,8 +54,8 @@ class Pen(Protocol):
     def put_back(self, delivery_ids: Iterable[int]) -> None:
         """Queues refused rows again."""
 
-    def requeue(self, mailing_id: int, until: str, rows: Rows) -> int:
-        """Queues deferred rows again that are due."""
+    def requeue(self, mailing_id: int, until: str, blocks: Sequence[int] | None) -> int:
+        """Queues deferred rows again that are due, of these blocks or of all."""
 
     def close(self) -> None: ...
 

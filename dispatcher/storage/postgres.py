@@ -39,16 +39,20 @@ _DURABLE = ("synchronous_commit", "fsync", "full_page_writes")
 
 def make_engine(url: URL) -> Engine:
     """Connects to nothing yet. The password may come from the environment: PGPASSWORD, or ~/.pgpass."""
-    defaults = {name: value for name, value in _DEFAULTS.items() if name not in url.query}
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
-        connect_args=defaults,
+        connect_args=connection_defaults(url),
         hide_parameters=True,
         pool_pre_ping=True,  # of `serve`, which outlives restarts of the server
         json_serializer=as_json,
     )
     event.listen(engine, "connect", _configure)
     return engine
+
+
+def connection_defaults(url: URL) -> dict[str, str]:
+    """Options of every connection, but for those that a URL names itself."""
+    return {name: value for name, value in _DEFAULTS.items() if name not in url.query}
 
 
 def place(engine: Engine) -> str:

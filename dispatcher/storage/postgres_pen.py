@@ -12,7 +12,7 @@ from psycopg.types.string import StrDumper
 from sqlalchemy import Engine
 
 from dispatcher.models import Outcome, State
-from dispatcher.storage.pen import Claim, NotBeingSentError, Rows, recorded
+from dispatcher.storage.pen import BLOCK, Claim, NotBeingSentError, recorded
 
 _T = TypeVar("_T")
 _TRIES = 5  # at a transaction that the server gave up so that another could go on
@@ -83,7 +83,7 @@ _HAND_OVER = "UPDATE mailing SET handed_over_at = coalesce(handed_over_at, %s) W
 _REQUEUE = """
     UPDATE delivery SET state = 'queued', due_at = NULL
     WHERE id IN (SELECT id FROM delivery WHERE mailing_id = %s AND state = 'deferred' AND due_at <= %s
-        AND id BETWEEN %s AND %s ORDER BY id FOR UPDATE)
+        AND (%s::bigint[] IS NULL OR id / %s = ANY(%s)) ORDER BY id FOR UPDATE)
 """
 
 
@@ -116,8 +116,9 @@ class PostgresPen:
     def put_back(self, delivery_ids: Iterable[int]) -> None:
         self.connection.execute(_PUT_BACK, (list(delivery_ids),))
 
-    def requeue(self, mailing_id: int, until: str, rows: Rows) -> int:
-        return self.connection.execute(_REQUEUE, (mailing_id, until, rows.first, rows.last)).rowcount
+    def requeue(self, mailing_id: int, until: str, blocks: Sequence[int] | None) -> int:
+        wanted = None if blocks is None else list(blocks)
+        return self.connection.execute(_REQUEUE, (mailing_id, until, wanted, BLOCK, wanted)).rowcount
 
     def _commit(self, outcomes: Sequence[Outcome], claims: Sequence[Claim], at: str, run: int | None) -> set[int]:
         """Returns the rows that are claimed; one round trip."""

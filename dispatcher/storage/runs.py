@@ -5,11 +5,11 @@ import socket
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, literal_column, select, update
 from sqlalchemy.sql import ColumnElement
 
 from dispatcher.storage.database import Database, now
-from dispatcher.storage.schema import holding, run
+from dispatcher.storage.schema import delivery, holding, run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +82,14 @@ def running(database: Database, mailing_id: int | None = None) -> list[Running]:
             )
             for row in connection.execute(query)
         ]
+
+
+def under_way(database: Database) -> list[int]:
+    """Mailings that somebody is sending, or was when he died."""
+    unended = select(run.c.mailing_id).where(run.c.ended_at.is_(None))
+    sending = select(delivery.c.mailing_id).where(delivery.c.state == literal_column("'sending'"))
+    with database.reading() as connection:
+        return sorted(set(connection.scalars(unended.union(sending))))
 
 
 def clock(connection: Connection) -> datetime:

@@ -1,6 +1,7 @@
 """Writes the ledger in SQLite: by the driver's own statements, one writer at a time."""
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
@@ -8,7 +9,7 @@ from typing import TypeVar
 from sqlalchemy import Engine
 
 from dispatcher.models import Outcome, State
-from dispatcher.storage.pen import Claim, NotBeingSentError, Rows, recorded
+from dispatcher.storage.pen import BLOCK, Claim, NotBeingSentError, recorded
 
 _T = TypeVar("_T")
 
@@ -42,7 +43,8 @@ _PUT_BACK = """
 _HAND_OVER = "UPDATE mailing SET handed_over_at = coalesce(handed_over_at, ?) WHERE id = ?"
 _REQUEUE = """
     UPDATE delivery SET state = 'queued', due_at = NULL
-    WHERE mailing_id = ? AND state = 'deferred' AND due_at <= ? AND id BETWEEN ? AND ?
+    WHERE mailing_id = ?1 AND state = 'deferred' AND due_at <= ?2
+    AND (?3 IS NULL OR id / ?4 IN (SELECT value FROM json_each(?3)))
 """
 
 
@@ -75,8 +77,8 @@ class SqlitePen:
     def put_back(self, delivery_ids: Iterable[int]) -> None:
         self._write(lambda cursor: cursor.executemany(_PUT_BACK, [(each,) for each in delivery_ids]))
 
-    def requeue(self, mailing_id: int, until: str, rows: Rows) -> int:
-        due = (mailing_id, until, rows.first, rows.last)
+    def requeue(self, mailing_id: int, until: str, blocks: Sequence[int] | None) -> int:
+        due = (mailing_id, until, None if blocks is None else json.dumps(list(blocks)), BLOCK)
         return self._write(lambda cursor: cursor.execute(_REQUEUE, due).rowcount)
 
     def _write(self, work: Callable[[sqlite3.Cursor], _T]) -> _T:

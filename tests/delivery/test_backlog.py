@@ -1,6 +1,7 @@
 """Several relays take from one queue: none of them keeps from another what is his."""
 
 import asyncio
+from collections.abc import Callable, Collection
 
 from dispatcher.delivery.backlog import Backlog
 from dispatcher.delivery.pace import Limit, Pace, Pacing
@@ -29,9 +30,19 @@ def delivery(number: int, domain: str) -> Delivery:
 ROWS = [delivery(number, "example.org" if number <= SLOW else "example.de") for number in range(1, SLOW + OTHERS + 1)]
 
 
-def read(after: int, limit: int, but_not: object) -> list[Delivery]:
-    assert isinstance(but_not, set | frozenset | tuple)
-    return [row for row in ROWS if row.id > after and row.domain not in but_not][:limit]
+class AllRows:
+    """A feed of ROWS."""
+
+    def read(self, after: int, limit: int, but_not: Collection[str]) -> list[Delivery]:
+        return [row for row in ROWS if row.id > after and row.domain not in but_not][:limit]
+
+    async def more(self) -> bool:
+        return False
+
+    async def left(self) -> int:
+        return len(ROWS)
+
+    async def tidy(self, is_held: Callable[[int], bool]) -> None: ...
 
 
 async def take_all(backlog: Backlog, relay: Route, *, most: int) -> int:
@@ -45,7 +56,7 @@ async def take_all(backlog: Backlog, relay: Route, *, most: int) -> int:
 
 def test_what_waits_for_a_slow_relay_does_not_keep_the_others_readers_away() -> None:
     slow, fast = route("example.org", per_second=1.0), route()
-    backlog = Backlog(read, [slow, fast], Pacing(), lambda: 0.0)
+    backlog = Backlog(AllRows(), [slow, fast], Pacing(), lambda: 0.0)
 
     async def send() -> int:
         await backlog.fill(slow)
@@ -56,7 +67,7 @@ def test_what_waits_for_a_slow_relay_does_not_keep_the_others_readers_away() -> 
 
 def test_what_a_relay_had_when_it_was_given_up_is_not_left_with_it_though_the_other_is_lost_for_a_moment() -> None:
     slow, fast = route("example.org", per_second=1.0), route()
-    backlog = Backlog(read, [slow, fast], Pacing(), lambda: 0.0)
+    backlog = Backlog(AllRows(), [slow, fast], Pacing(), lambda: 0.0)
 
     async def send() -> int:
         for _ in range(40):
