@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from dispatcher.storage.allowances import HORIZON, Grant, MessageWish, PlaceWish
 
-POLL = 0.2  # seconds between two looks at what was granted
-_LATE = 0.3  # seconds for which a time that has passed may still be used
+POLL = 0.15  # seconds between two looks at what was granted
+_LATE = 0.15  # seconds for which a time that has passed may still be used
 _LOOK = 1.0  # seconds after which a run looks what the others have left it
 
 
@@ -41,14 +41,17 @@ class Times:
             self._times.popleft()
 
     def wish(self, waiting: int) -> MessageWish | None:
-        """What to ask for while so many messages wait: no more than was of use, since what passes is lost to all."""
-        if self._missed:
-            self._useful = max(self._useful - self._missed, 1)
+        """What to ask for while so many messages wait, no more than was of use; what was of none is given back."""
+        unused = self._missed
+        if unused:
+            self._useful = max(self._useful - unused, 1)
         elif self._is_missing_some:
             self._useful = min(2 * self._useful, self._most)
         self._missed, self._is_missing_some = 0, False
-        wanted = min(waiting, self._useful) - len(self._times)
-        return MessageWish(key=self.key, per_second=self._per_second, messages=wanted) if wanted > 0 else None
+        wanted = max(min(waiting, self._useful) - len(self._times), 0)
+        if not wanted and not unused:
+            return None
+        return MessageWish(key=self.key, per_second=self._per_second, messages=wanted, unused=unused)
 
     def receive(self, grant: Grant) -> None:
         """What was granted just now."""
