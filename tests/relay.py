@@ -133,6 +133,10 @@ class Relay:
         self.extensions = extensions
         self.port = 0
         self.connections = 0
+        self.most_connections_at_once = 0
+        self.most_contents_at_once = 0
+        self.taken_at: list[float] = []  # seconds, of each message that came in whole
+        self._contents = 0  # that wait for their answer
         self.commands: Counter[str] = Counter()
         self.contents_for_nobody: list[bytes] = []
         self.has_seen_auth_in_plaintext = False
@@ -270,6 +274,7 @@ class Relay:
         assert task
         self._conversations.add(task)
         self.connections += 1
+        self.most_connections_at_once = max(self.most_connections_at_once, len(self._conversations))
         in_order = False
         try:
             await self._converse(reader, writer)
@@ -446,8 +451,14 @@ class Relay:
                 )
                 for recipient in session.recipients
             ]
+            self.taken_at.append(time.monotonic())
         session.reset()
-        await self._obey(writer, rule, answer)
+        self._contents += 1
+        self.most_contents_at_once = max(self.most_contents_at_once, self._contents)
+        try:
+            await self._obey(writer, rule, answer)
+        finally:
+            self._contents -= 1
         if rule and rule.stage == "dot in company":
             raise Closed(in_order=True)
         if has_company and (dislike := self._rule("company", to)):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dispatcher.delivery.feed import Feed
 from dispatcher.delivery.pace import Limit, Pace, Pacing
 from dispatcher.delivery.route import Route
+from dispatcher.delivery.share import Places, Times
 from dispatcher.delivery.shelf import Shelf
 from dispatcher.models import Delivery
 from dispatcher.storage.pen import BLOCK
@@ -22,6 +23,14 @@ _MOST = 4_000  # at hand for all relays
 _MOST_OF_A_SLOW_DOMAIN = 250  # at hand
 _LONGEST_WAIT = 1.0  # seconds until a connection looks again
 _BETWEEN_ASKS = 0.5  # seconds, where there was no more
+
+Shared = Callable[[str, Limit], tuple[Times | None, Places | None]]
+"""What keeps a limit of this name where it holds for other runs, too."""
+
+
+def alone(_name: str, _limit: Limit) -> tuple[None, None]:
+    """Nobody else sends."""
+    return None, None
 
 
 class Backlog:
@@ -35,6 +44,7 @@ class Backlog:
         clock: Callable[[], float] = time.monotonic,
         *,
         most: int | None = None,
+        shared: Shared = alone,
     ) -> None:
         """`most`: deliveries in all that may end; then nothing is left."""
         self._feed = feed
@@ -42,7 +52,8 @@ class Backlog:
         self._routes = routes
         self._pacing = pacing
         self._clock = clock
-        self._pace = Pace(Limit(per_second=pacing.per_second), clock)
+        self._shared = shared
+        self._pace = self._paced("all", Limit(per_second=pacing.per_second))
         self._paces: dict[str, Pace] = {}  # of domains that have a limit or were slowed down
         self._shelves = {route: Shelf() for route in routes}
         self._begun_at = clock()
@@ -60,6 +71,23 @@ class Backlog:
         self._change = asyncio.Event()
 
     @property
+    def at_hand(self) -> int:
+        """How many deliveries could go at once, as far as they are read."""
+        return sum(map(len, self._shelves.values()))
+
+    @property
+    def domains_at_hand(self) -> set[str]:
+        return {domain for shelf in self._shelves.values() for domain in shelf.domains}
+
+    def at_hand_over(self, route: Route) -> int:
+        return len(self._shelves[route])
+
+    def load(self, domain: str) -> tuple[int, int]:
+        """How many of a domain's deliveries are at hand, and how many on their way."""
+        pace = self._pace_of(domain)
+        return self._waiting(domain), pace.in_hand if pace else 0
+
+    @property
     def is_exhausted(self) -> bool:
         """Whether nothing is queued but what connections have taken."""
         return self._has_no_more and not any(self._shelves.values())
@@ -72,7 +100,7 @@ class Backlog:
                 return found
             if self._left == 0 or (self._has_no_more and not self._shelves[route]):
                 return None
-            if route.left_today == 0 and route.pace.is_idle:  # what is on its way may yet be given back
+            if route.has_had_its_day and not route.pace.in_hand:  # what is on its way may yet be given back
                 return None
             self._change.clear()
             with contextlib.suppress(TimeoutError):
@@ -120,6 +148,10 @@ class Backlog:
         self._seen, self._is_read = 0, False
         self._change.set()
 
+    def look_again(self) -> None:
+        """More may go than before."""
+        self._change.set()
+
     def holds(self, block: int) -> bool:
         """Whether a delivery of a block is at hand, or taken, or may not have been read yet."""
         return not self._is_read or self._held_of[block] > 0
@@ -128,7 +160,7 @@ class Backlog:
         """A domain asked for less mail; others go on as they did."""
         if self._pace_of(domain) is None:
             so_far = (self._begun_at, self._taken[domain])
-            self._paces[domain] = Pace(self._pacing.for_domain(domain), self._clock, so_far=so_far)
+            self._paces[domain] = Pace(Limit(), self._clock, so_far=so_far)
         self._paces[domain].slow_down()
 
     def reassign(self, route: Route) -> None:
@@ -153,7 +185,7 @@ class Backlog:
         if self._is_read and any(self._waiting(each) < _MOST_OF_A_SLOW_DOMAIN // 2 for each in self._passed_over):
             self.refresh()  # for those who were passed over
         can_have = not self._is_read or self._clock() >= self._asks_at
-        return can_have and len(shelf) < _FEW and sum(map(len, self._shelves.values())) < _MOST
+        return can_have and len(shelf) < _FEW and self.at_hand < _MOST
 
     async def _ask(self) -> None:
         if await self._feed.more():
@@ -223,8 +255,12 @@ class Backlog:
     def _pace_of(self, domain: str) -> Pace | None:
         pace = self._paces.get(domain)
         if pace is None and self._pacing.limits_domains and (limit := self._pacing.for_domain(domain)) != Limit():
-            pace = self._paces[domain] = Pace(limit, self._clock)
+            pace = self._paces[domain] = self._paced(f"domain {domain}", limit)
         return pace
+
+    def _paced(self, name: str, limit: Limit) -> Pace:
+        times, places = self._shared(name, limit)
+        return Pace(limit, self._clock, times=times, places=places)
 
     def _wait(self, route: Route) -> float:
         """Seconds until it is worth to look again, unless something changes before."""

@@ -45,6 +45,7 @@ class Courier:
         self._slot = slot
         self._turn: _Turn | None = None
         self._unrecorded: Outcome | None = None
+        self.makes_room = False  # its connection ends though there is work, for another run's
 
     async def work(self) -> None:
         """Carries until nothing is left for this connection, or the run or its relay is over."""
@@ -62,11 +63,15 @@ class Courier:
             except LedgerFailed as error:  # the row stays unsettled, and the recorder with it
                 self._run.failure = error
             await self._line.quit()
+            self._route.lines_held -= 1
+            self._route.leaving -= self.makes_room
 
     async def _offer(self) -> bool:
         """Has an envelope with the relay; False when this connection is to end."""
         if self._line.has_offer:  # it went with the content before
             return True
+        if self._is_one_too_many():
+            return False
         if not self._line.is_open:  # to reach the relay again may take as long as patience
             await self._commit()
         if not await self.reach():
@@ -139,22 +144,31 @@ class Courier:
 
     async def _next(self) -> _Turn | None:
         """The next message, as soon as pacing grants one."""
-        while (found := await self._run.backlog.next(self._route, is_over=lambda: self._is_over)) is not None:
+        while (found := await self._run.backlog.next(self._route, is_over=self._is_to_end)) is not None:
             if (turn := await self._made(found)) is not None:
                 return turn
-        if self._route.left_today == 0 and not self._run.backlog.is_exhausted:
+        if self._route.has_had_its_day and not self._run.backlog.is_exhausted:
             self._run.lose(self._route, has_had_its_day(self._route))
         return None
 
+    def _is_to_end(self) -> bool:
+        return self._is_over or self._is_one_too_many()
+
     async def _following(self, current: Delivery | None = None) -> _Turn | None:
         """The next message if pacing grants one now: a relay is not kept waiting for the content of `current`."""
-        while not self._is_over:
+        while not self._is_over and not self._is_one_too_many():
             await self._run.backlog.fill(self._route)
             if (found := self._run.backlog.take(self._route, behind=current)) is None:
                 break
             if (turn := await self._made(found)) is not None:
                 return turn
         return None
+
+    def _is_one_too_many(self) -> bool:
+        if not self.makes_room and self._route.has_too_many_lines:
+            self.makes_room = True
+            self._route.leaving += 1
+        return self.makes_room
 
     async def _made(self, delivery: Delivery) -> _Turn | None:
         """The delivery with its message; None when the reader is skipped, or no message of this size will do."""

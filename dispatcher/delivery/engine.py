@@ -2,20 +2,24 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
-from dispatcher.delivery.backlog import Backlog
+from dispatcher.delivery.backlog import Backlog, Shared, alone
 from dispatcher.delivery.courier import Courier, pause
 from dispatcher.delivery.feed import Blocks, Dealer, Feed, WholeMailing
 from dispatcher.delivery.lease import Lease
 from dispatcher.delivery.pace import Limit, Pace
 from dispatcher.delivery.recorder import Slot, record, recorder_of
 from dispatcher.delivery.relay import MaildirRelay, Relay
-from dispatcher.delivery.route import Route, has_had_its_day, refuses_all
+from dispatcher.delivery.route import Route, has_had_its_day, key_of, refuses_all
 from dispatcher.delivery.run_state import Run
+from dispatcher.delivery.share import POLL
+from dispatcher.delivery.sharing import Sharing
 from dispatcher.delivery.terms import Build, Sign, Terms
 from dispatcher.delivery.verdicts import Breaker
 from dispatcher.delivery.warm_up import messages_in_a_day
@@ -50,13 +54,15 @@ async def deliver(
     they were lost for too long or have had their day's messages, LedgerFailed when the ledger cannot be written.
     """
     had_others = ledger.counts()[State.SENT] > 0
-    routes = [_route(ledger, each, terms, had_others=had_others) for each in relays]
+    sharing = Sharing(ledger, terms) if ledger.database.is_shared else None
+    shared = sharing.keep if sharing else alone
+    routes = [_route(ledger, each, terms, shared, had_others=had_others) for each in relays]
     feed: Feed = WholeMailing(ledger) if dealer is None else Blocks(ledger, dealer, terms.clock)
     run = Run(
         ledger=ledger,
         routes=routes,
         feed=feed,
-        backlog=Backlog(feed, routes, terms.pacing, terms.ticks, most=terms.most),
+        backlog=Backlog(feed, routes, terms.pacing, terms.ticks, most=terms.most, shared=shared),
         build=build,
         sign=sign,
         terms=terms,
@@ -67,21 +73,26 @@ async def deliver(
     )
     try:
         with _numbered(ledger, recorders, slots=sum(route.most_lines for route in routes)) as slots:
-            if dealer is not None:
-                await _send_share(run, slots, dealer)
-                return
-            await _send_queued(run, slots)
-            patience_ends = terms.ticks() + terms.patience.total_seconds()  # whatever becomes of the clock
-            while not stop.is_set() and (due := await asyncio.to_thread(ledger.next_due)) is not None:
-                wait = (due - terms.clock()).total_seconds()
-                if wait > patience_ends - terms.ticks():
-                    break
-                await pause(stop, wait)
-                await asyncio.to_thread(ledger.requeue_deferred, terms.clock())
-                run.backlog.refresh()
-                await _send_queued(run, slots)
+            async with sharing.asking(run) if sharing else contextlib.nullcontext():
+                await _send(run, slots, dealer)
     finally:
         await run.writer.close()
+
+
+async def _send(run: Run, slots: Sequence[Slot], dealer: Dealer | None) -> None:
+    if dealer is not None:
+        await _send_share(run, slots, dealer)
+        return
+    await _send_queued(run, slots)
+    patience_ends = run.terms.ticks() + run.terms.patience.total_seconds()  # whatever becomes of the clock
+    while not run.stop.is_set() and (due := await asyncio.to_thread(run.ledger.next_due)) is not None:
+        wait = (due - run.terms.clock()).total_seconds()
+        if wait > patience_ends - run.terms.ticks():
+            break
+        await pause(run.stop, wait)
+        await asyncio.to_thread(run.ledger.requeue_deferred, run.terms.clock())
+        run.backlog.refresh()
+        await _send_queued(run, slots)
 
 
 @contextlib.contextmanager
@@ -161,13 +172,14 @@ async def _send_over(run: Run, route: Route, queued: int, slots: Sequence[Slot])
     """Opens as many connections as the queue needs, the first one alone, and lets each work to its end."""
     if route.failure is not None:
         return
-    if route.left_today == 0:
+    if route.has_had_its_day:
         run.lose(route, has_had_its_day(route))
         return
-    lines = route.draw_lines(queued)
-    couriers = [Courier(run, route, line, slot) for line, slot in zip(lines, slots, strict=False)]
-    if await couriers[0].reach():
-        await _together(courier.work() for courier in couriers)
+    route.lines_wanted = route.lines_for(queued)
+    try:
+        await _carry_over(run, route, deque(slots))
+    finally:
+        route.lines_wanted = 0
     route.lines.clear()
     if alike := route.breaker.meant_for_all():
         await asyncio.to_thread(run.ledger.put_back, alike)
@@ -175,24 +187,54 @@ async def _send_over(run: Run, route: Route, queued: int, slots: Sequence[Slot])
         run.lose(route, refuses_all(route))
 
 
+async def _carry_over(run: Run, route: Route, free: deque[Slot]) -> None:
+    """Where other runs have connections to the relay, too, some may end before their work does, or begin later."""
+
+    async def work(courier: Courier, slot: Slot) -> None:
+        await courier.work()
+        free.append(slot)
+        if not courier.makes_room:
+            route.lines_wanted -= 1
+
+    has_reached = False
+    async with _errors_as_they_were(), asyncio.TaskGroup() as group:
+        while route.lines_wanted and not run.is_over and route.failure is None:
+            if route.has_a_place and free and route.lines_held < route.lines_wanted:
+                courier = Courier(run, route, route.draw_line(), slot := free.popleft())
+                if not has_reached and not await courier.reach():
+                    route.lines_held -= 1
+                    return
+                has_reached = True
+                group.create_task(work(courier, slot))
+            elif route.places is None or (not route.lines_held and run.backlog.is_exhausted):
+                return
+            else:
+                await pause(run.stop, POLL)
+
+
 async def _together(tasks: Iterable[Coroutine[None, None, None]]) -> None:
     """Runs them side by side; the first error ends all, and is raised as it was."""
+    async with _errors_as_they_were(), asyncio.TaskGroup() as group:
+        for task in tasks:
+            group.create_task(task)
+
+
+@contextlib.asynccontextmanager
+async def _errors_as_they_were() -> AsyncIterator[None]:
+    """Of a group, the first."""
     try:
-        async with asyncio.TaskGroup() as group:
-            for task in tasks:
-                group.create_task(task)
+        yield
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from errors
 
 
-def _route(ledger: Ledger, relay: Relay, terms: Terms, *, had_others: bool) -> Route:
+def _route(ledger: Ledger, relay: Relay, terms: Terms, shared: Shared, *, had_others: bool) -> Route:
+    breaker = Breaker(had_others=had_others)
     if isinstance(relay, MaildirRelay):
-        return Route(relay=relay, pace=Pace(Limit(), terms.ticks), breaker=Breaker(had_others=had_others))
-    route = Route(
-        relay=relay,
-        pace=Pace(Limit(per_second=relay.per_second), terms.ticks),
-        breaker=Breaker(had_others=had_others),
-    )
+        return Route(relay=relay, pace=Pace(Limit(), terms.ticks), breaker=breaker)
+    limit = Limit(per_second=relay.per_second)
+    times, places = shared(key_of(relay), replace(limit, connections=relay.connections))
+    route = Route(relay=relay, pace=Pace(limit, terms.ticks, times=times), breaker=breaker, places=places)
     if relay.per_day is not None:
         now = terms.clock()
         sent, first_at = ledger.sent_over(str(relay), since=now - _DAY)
@@ -200,6 +242,8 @@ def _route(ledger: Ledger, relay: Relay, terms: Terms, *, had_others: bool) -> R
         if relay.warm_up is not None:
             busiest = ledger.busiest_day_over(str(relay), since=now - _REMEMBERED, until=now - _DAY)
             most = messages_in_a_day(relay.warm_up, busiest=busiest, most=relay.per_day)
-        route.left_today = max(most - sent, 0)
+        route.most_today = most
+        route.may_get_more_today = shared is not alone
+        route.left_today = 0 if route.may_get_more_today else max(most - sent, 0)
         route.more_at = (first_at or now) + _DAY
     return route

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from dispatcher.delivery.share import Places, Times
 from dispatcher.models import Reply
 
 _AT_ONCE = 0.05  # seconds' worth of messages that may go together: timers are no finer
@@ -42,12 +43,23 @@ class Pace:
     """Grants messages at a limit's rate, or without one as fast as they come."""
 
     def __init__(
-        self, limit: Limit, clock: Callable[[], float] = time.monotonic, *, so_far: tuple[float, int] | None = None
+        self,
+        limit: Limit,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        times: Times | None = None,
+        places: Places | None = None,
+        so_far: tuple[float, int] | None = None,
     ) -> None:
-        """`so_far`: since when messages went without a pace, and how many."""
+        """`times` and `places` keep the limit where it is shared with other runs; what a relay asks for is our own.
+
+        `so_far`: since when messages went without a pace, and how many.
+        """
         self._limit = limit
         self._clock = clock
-        self._rate = limit.per_second
+        self._times = times
+        self._places = places
+        self._rate = limit.per_second if times is None else None
         self._next_at = 0.0
         self._in_hand = 0  # messages taken and not settled
         self._slowed_at = float("-inf")
@@ -55,24 +67,21 @@ class Pace:
         self._window: tuple[float, int] = so_far or (clock(), 0)  # begun at, granted since
 
     @property
-    def is_unlimited(self) -> bool:
-        return self._rate is None and self._limit.connections is None
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether none of its messages is on its way."""
-        return self._in_hand == 0
+    def in_hand(self) -> int:
+        """How many of its messages are on their way."""
+        return self._in_hand
 
     def wait(self, *, behind_one: bool = False) -> float | None:
         """Seconds until the next message may go, 0 if at once; None while as many are on their way as may be.
 
         `behind_one`: on the connection of one that is in hand.
         """
-        if self._limit.connections is not None and not behind_one and self._in_hand >= self._limit.connections:
+        most = self._limit.connections if self._places is None else self._places.count
+        if most is not None and not behind_one and self._in_hand >= most:
             return None
-        if self._rate is None:
-            return 0.0
-        wait = self._next_at - self._clock()
+        wait = 0.0 if self._rate is None else self._next_at - self._clock()
+        if self._times is not None and wait <= _AT_ONCE:
+            wait = self._times.wait()
         return wait if wait > _AT_ONCE else 0.0
 
     def take(self, *, behind_one: bool = False) -> None:
@@ -85,6 +94,8 @@ class Pace:
             self._grow(now)
         if self._rate is not None:
             self._next_at = max(self._next_at, now) + 1 / self._rate
+        if self._times is not None:
+            self._times.take()
 
     def settle(self) -> None:
         """A message that was taken has ended, or was given back."""

@@ -7,6 +7,7 @@ from dispatcher.delivery.line import Line, line_to
 from dispatcher.delivery.pace import Pace
 from dispatcher.delivery.relay import MaildirRelay, Relay
 from dispatcher.delivery.replies import Manners
+from dispatcher.delivery.share import Places
 from dispatcher.delivery.verdicts import Breaker
 from dispatcher.errors import DispatcherError, RelayUnusable, Unfinished
 
@@ -20,13 +21,27 @@ class Route:
     relay: Relay
     pace: Pace
     breaker: Breaker
-    left_today: int | None = None  # messages until its quota of the day is used; None: it has none
+    most_today: int | None = None  # messages; None: it has no quota of the day
+    left_today: int | None = None  # until it is used
+    may_get_more_today: bool = False  # from what all runs together have left
     more_at: datetime | None = None  # when that quota has room again
+    places: Places | None = None  # for connections, where other runs have some, too
     manners: Manners = field(default_factory=Manners)
     lines: list[Line] = field(default_factory=list)
+    lines_held: int = 0  # with those that are being closed
+    lines_wanted: int = 0  # with those
+    leaving: int = 0  # of those, which make room for other runs
     has_connected: bool = False
     lost_since: float | None = None  # seconds, by a clock that nobody sets
     failure: DispatcherError | None = None
+
+    @property
+    def key(self) -> str:
+        return key_of(self.relay)
+
+    @property
+    def day_key(self) -> str:
+        return f"day of {self.relay}"
 
     @property
     def is_up(self) -> bool:
@@ -53,11 +68,35 @@ class Route:
     def most_lines(self) -> int:
         return 1 if isinstance(self.relay, MaildirRelay) else self.relay.connections
 
-    def draw_lines(self, readers: int) -> list[Line]:
-        """As many connections as so many readers are worth, none of them open yet."""
-        wanted = min(self.most_lines, 1 + readers // _READERS_PER_CONNECTION)
-        self.lines = [line_to(self.relay, self.manners) for _ in range(wanted)]
-        return list(self.lines)
+    @property
+    def has_had_its_day(self) -> bool:
+        return self.left_today == 0 and not self.may_get_more_today
+
+    @property
+    def has_a_place(self) -> bool:
+        """Whether a further connection may be opened."""
+        return self.places is None or self.lines_held < self.places.count
+
+    @property
+    def has_too_many_lines(self) -> bool:
+        """Whether one more connection is to end, so that another run may open one."""
+        return self.places is not None and self.lines_held - self.leaving > self.places.count
+
+    def lines_for(self, readers: int) -> int:
+        """As many connections as so many readers are worth."""
+        return min(self.most_lines, 1 + readers // _READERS_PER_CONNECTION)
+
+    def draw_line(self) -> Line:
+        """A connection that is not open yet."""
+        line = line_to(self.relay, self.manners)
+        self.lines.append(line)
+        self.lines_held += 1
+        return line
+
+
+def key_of(relay: Relay) -> str:
+    """Names a relay among the limits that runs share."""
+    return f"relay {relay}"
 
 
 def refuses_all(route: Route) -> RelayUnusable:

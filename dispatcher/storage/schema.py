@@ -306,5 +306,7 @@ holding = Table(  # what a run has of what is counted: connections to a relay or
     metadata,
     Column("key", words(320), primary_key=True),
     Column("run_id", Id, ForeignKey("run.id"), primary_key=True),
-    Column("count", Integer, nullable=False),
+    Column("count", Integer, nullable=False),  # of a day, with those it has used
+    Column("wanted", Integer, nullable=False),  # as many as would be of use; of a day, those it has used
+    Column("most", Integer, nullable=False),  # of all runs together, as this one was told: the lowest holds
 )

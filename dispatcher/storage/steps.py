@@ -210,6 +210,8 @@ def remember_who_sends(connection: Connection) -> None:
             Column("key", _words(320), primary_key=True),
             Column("run_id", _ID, ForeignKey("run.id"), primary_key=True),
             Column("count", Integer, nullable=False),
+            Column("wanted", Integer, nullable=False),
+            Column("most", Integer, nullable=False),
         ),
     ]
     tables.create_all(connection, tables=made)

@@ -1,0 +1,128 @@
+"""Two runs side by side, each sending an issue of its own from one PostgreSQL over one relay: limits hold over both."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from dispatcher.delivery.pace import Limit, Pacing
+from dispatcher.delivery.relay import SmtpRelay, read_relay
+from dispatcher.errors import DispatcherError, Unfinished
+from dispatcher.models import State
+from dispatcher.storage.database import now
+from dispatcher.storage.ledger import Ledger
+from tests.delivery.office import Clock, Office
+from tests.relay import Relay
+from tests.servers.postgresql import PostgreSQL
+from tests.storage.books import enlist, freeze_to, open_at
+
+SOON = 30  # seconds in which both end, or hang for ever
+BURST = 0.4  # seconds' worth of messages that may go together: times that have passed may be used a little later
+
+
+@dataclass
+class Street:
+    """Two offices with one database and one relay."""
+
+    offices: list[Office]
+    relay: Relay
+    ended: list[DispatcherError | None] = field(default_factory=list)
+
+    def send(self, pacing: Pacing | None = None, **limits: object) -> None:
+        found = read_relay(self.relay.url, folder=Path())
+        assert isinstance(found, SmtpRelay)
+        relay = replace(found, **limits)  # type: ignore[arg-type]
+
+        async def send(office: Office) -> DispatcherError | None:
+            office.stop = asyncio.Event()
+            try:
+                await office.deliver(relay, pacing=pacing, clock=Clock(now=now()))
+            except DispatcherError as error:
+                return error
+            return None
+
+        async def both() -> list[DispatcherError | None]:
+            async with asyncio.timeout(SOON):
+                return list(await asyncio.gather(*(send(each) for each in self.offices)))
+
+        self.ended = asyncio.run(both())
+
+    @property
+    def sent(self) -> list[int]:
+        """By each."""
+        return [sum(outcome.state is State.SENT for outcome in office.told) for office in self.offices]
+
+
+@pytest.fixture
+def street(tmp_path: Path, postgresql: PostgreSQL) -> Iterator[Street]:
+    with ExitStack() as stack:
+        url = stack.enter_context(postgresql.database())
+        relay = stack.enter_context(Relay())
+        offices = []
+        for issue in (29, 30):
+            folder = tmp_path / f"{issue}"
+            folder.mkdir()
+            database = open_at(folder, url)
+            stack.callback(database.close)
+            office = Office(folder=folder, database=database, relay=relay)
+            enlist(database, *(f"r{number}@example.de" for number in range(60)))
+            office.mailing = freeze_to(database, issue=issue)
+            office.ledger = Ledger(database, office.mailing)
+            stack.callback(office.ledger.close)
+            offices.append(office)
+        yield Street(offices=offices, relay=relay)
+
+
+def test_a_relay_has_no_more_connections_than_it_may_from_both_together(street: Street) -> None:
+    street.relay.delay("dot", 0.03)
+    street.send(connections=3)
+    assert street.relay.most_connections_at_once == 3
+    assert street.sent == [60, 60]
+
+
+def test_of_one_connection_one_run_has_it_and_then_the_other(street: Street) -> None:
+    street.send(connections=1)
+    assert street.relay.most_connections_at_once == 1
+    assert street.sent == [60, 60]
+
+
+@pytest.mark.parametrize("of", ["relay", "all", "domain"])
+def test_messages_go_no_faster_than_the_limit_says_of_both_together(street: Street, of: str) -> None:
+    pacing = {
+        "relay": Pacing(),
+        "all": Pacing(per_second=60.0),
+        "domain": Pacing(domains={"example.de": Limit(per_second=60.0)}),
+    }[of]
+    street.send(pacing, per_second=60.0 if of == "relay" else None)
+    assert street.sent == [60, 60]
+    taken_at = street.relay.taken_at
+    for number, begun in enumerate(taken_at):
+        within = sum(begun <= at < begun + 1.0 for at in taken_at[number:])
+        assert within <= 60 * (1.0 + BURST) + 1
+    assert taken_at[-1] - taken_at[0] >= 119 / 60 - BURST
+
+
+def test_a_domain_has_no_more_connections_than_it_may_from_both_together(street: Street) -> None:
+    street.relay.delay("dot", 0.02)
+    street.send(Pacing(each_domain=Limit(connections=3)), connections=8)
+    assert street.relay.most_contents_at_once == 3
+    assert street.sent == [60, 60]
+
+
+def test_the_messages_of_a_day_are_those_of_both_together(street: Street) -> None:
+    street.send(per_day=75)
+    assert len(street.relay.messages) == 75
+    assert sum(street.sent) == 75
+    assert min(street.sent) >= 10
+    assert any(isinstance(error, Unfinished) for error in street.ended)
+    street.send(per_day=90)
+    assert len(street.relay.messages) == 90
+
+
+def test_what_a_run_reserved_of_a_day_and_did_not_need_another_has(street: Street) -> None:
+    street.send(per_day=120)
+    assert street.ended == [None, None]
+    assert street.sent == [60, 60]
