@@ -110,6 +110,8 @@ def _numbered(ledger: Ledger, recorders: Path, *, slots: int) -> Iterator[list[S
 
 async def _send_share(run: Run, slots: Sequence[Slot], dealer: Dealer) -> None:
     """Sends block after block, and gives signs of life."""
+    if run.ledger.run is not None:
+        await dealer.join(run.ledger.run)
     beside = [asyncio.create_task(_stay_alive(run, dealer)), asyncio.create_task(_tidy(run))]
     try:
         while not run.is_over and (await run.feed.left() or await run.feed.more()):

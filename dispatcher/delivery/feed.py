@@ -47,6 +47,8 @@ class WholeMailing:
 class Dealer(Protocol):
     """See storage.jobs.Jobs."""
 
+    async def join(self, run_id: int) -> None: ...
+
     async def take(self) -> int | None: ...
 
     async def end(self, block: int) -> None: ...
@@ -72,7 +74,8 @@ class Blocks:
         if block is None:
             return False
         await asyncio.to_thread(self._ledger.requeue_deferred, self._clock(), [block])
-        insort(self._blocks, block)
+        if block not in self._blocks:
+            insort(self._blocks, block)
         return True
 
     async def left(self) -> int:

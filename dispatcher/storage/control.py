@@ -6,10 +6,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, String, and_, case, cast, func, insert, null, select, update
 
 from dispatcher.models import Kind, State
+from dispatcher.storage.columns import as_text
 from dispatcher.storage.database import Database, now
 from dispatcher.storage.mailings import Freeze, Mailing, find_mailing
 from dispatcher.storage.readers import speaks
-from dispatcher.storage.schema import as_text, delivery, edition, mailing, picture, subscriber
+from dispatcher.storage.schema import delivery, edition, mailing, picture, subscriber
 
 CANCELLED = "cancelled"
 _KNOWN = ""  # somebody went on all the same

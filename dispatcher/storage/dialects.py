@@ -6,7 +6,7 @@ from sqlalchemy import FunctionElement, String
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
-from dispatcher.storage.schema import Json
+from dispatcher.storage.columns import Json
 
 
 class Patched(FunctionElement[Any]):

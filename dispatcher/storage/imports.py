@@ -9,10 +9,11 @@ from sqlalchemy import Connection, func, select, update
 
 from dispatcher.errors import Fault, InputWrong
 from dispatcher.storage import staging
+from dispatcher.storage.columns import as_json, as_text
 from dispatcher.storage.database import Database, begin, now
 from dispatcher.storage.intakes import end_missing, keep_intake, take_in
 from dispatcher.storage.memberships import list_for
-from dispatcher.storage.schema import as_json, as_text, membership, reader_list
+from dispatcher.storage.schema import membership, reader_list
 from dispatcher.storage.standing import Cause, Channel, Standing
 from dispatcher.tokens import Keyring, address_hashes, new_ref
 

@@ -19,11 +19,11 @@ from sqlalchemy import (
     update,
 )
 
+from dispatcher.storage.columns import Id
 from dispatcher.storage.database import Database, now
 from dispatcher.storage.dialects import Patched
 from dispatcher.storage.memberships import move
 from dispatcher.storage.schema import (
-    Id,
     correction,
     delivery,
     event,

@@ -16,12 +16,13 @@ from sqlalchemy.sql import ColumnElement
 
 from dispatcher.errors import LedgerFailed
 from dispatcher.models import Delivery, Outcome, State, Subscriber
+from dispatcher.storage.columns import as_text, from_text
 from dispatcher.storage.database import Database, now
 from dispatcher.storage.mailings import Mailing
 from dispatcher.storage.pen import BLOCK, Claim, NotBeingSentError, Pen
 from dispatcher.storage.reports import count_states, sent_over
 from dispatcher.storage.runs import begin_run, has_ended
-from dispatcher.storage.schema import as_text, delivery, from_text, reader_list, subscriber
+from dispatcher.storage.schema import delivery, reader_list, subscriber
 from dispatcher.tokens import message_id
 
 _T = TypeVar("_T")

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from dispatcher.models import Outcome, State
-from dispatcher.storage.schema import as_text
+from dispatcher.storage.columns import as_text
 
 BLOCK = 1_000  # deliveries that are dealt out together: those whose ids have the same number of thousands
 SETTLED = frozenset({State.SENT, State.REFUSED, State.IN_DOUBT, State.SKIPPED})

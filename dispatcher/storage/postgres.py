@@ -16,9 +16,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from dispatcher.errors import SettingsWrong
+from dispatcher.storage.columns import as_json
 from dispatcher.storage.driver import Sender, another_run, this_run
 from dispatcher.storage.postgres_pen import PostgresPen
-from dispatcher.storage.schema import as_json
 
 ERRORS: tuple[type[Exception], ...] = (psycopg.Error,)
 

@@ -11,8 +11,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from dispatcher.errors import LedgerFailed, SettingsWrong
 from dispatcher.storage import file_lock
+from dispatcher.storage.columns import as_json
 from dispatcher.storage.driver import Sender
-from dispatcher.storage.schema import as_json
 from dispatcher.storage.sqlite_pen import SqlitePen
 
 ERRORS: tuple[type[Exception], ...] = (sqlite3.Error,)

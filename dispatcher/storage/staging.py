@@ -24,8 +24,9 @@ from sqlalchemy import (
 from sqlalchemy.sql import ColumnElement
 
 from dispatcher.errors import Fault
+from dispatcher.storage.columns import Id, Json, Moment, words
 from dispatcher.storage.dialects import Patched
-from dispatcher.storage.schema import Id, Json, Moment, membership, subscriber, suppression, words
+from dispatcher.storage.schema import membership, subscriber, suppression
 from dispatcher.storage.standing import Cause, Channel, Standing, origins
 
 Row = tuple[object, ...]

@@ -194,6 +194,7 @@ def remember_who_sends(connection: Connection) -> None:
             Column("began_at", _MOMENT, nullable=False),
             Column("seen_at", _MOMENT, nullable=False),
             Column("ended_at", _MOMENT),
+            Column("worker_id", BigInteger),
             Index("run_unended", "mailing_id", **_only("ended_at IS NULL")),
             sqlite_autoincrement=True,
         ),

@@ -17,8 +17,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from dispatcher.storage.columns import as_text
 from dispatcher.storage.database import now, open_database
-from dispatcher.storage.schema import as_text
 from dispatcher.tokens import Keyring, LeaveToken, load_secrets, sign_leave
 from tests.benchmarks.send import make_newsletter
 from tests.newsletter import Newsletter

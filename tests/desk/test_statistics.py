@@ -11,8 +11,8 @@ from playwright.sync_api import Browser
 from dispatcher.audience.people import add_person, take_off
 from dispatcher.desk.plots import growth_plots
 from dispatcher.desk.statistics import as_page, as_plain, as_text, collect
+from dispatcher.storage.columns import as_text as time_text
 from dispatcher.storage.database import Database
-from dispatcher.storage.schema import as_text as time_text
 from dispatcher.storage.standing import Cause, Channel
 from dispatcher.storage.statistics import Growth, growth
 from dispatcher.storage.suppressions import lift, suppress

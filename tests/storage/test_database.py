@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from dispatcher.errors import LedgerFailed, SettingsWrong, Unfinished
 from dispatcher.models import State
+from dispatcher.storage.columns import as_text, from_text
 from dispatcher.storage.database import (
     Database,
     database_path,
@@ -26,7 +27,6 @@ from dispatcher.storage.keys import remember_key, require_keys
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.lock import run_lock
 from dispatcher.storage.readers import find_subscriber
-from dispatcher.storage.schema import as_text, from_text
 from dispatcher.storage.sqlite_pen import SqlitePen
 from tests.servers.cell import free_ports
 from tests.servers.postgresql import PostgreSQL

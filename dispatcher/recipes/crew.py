@@ -1,0 +1,97 @@
+"""A worker among workers that share a database: begins what is due, and takes its part in all that is dealt out."""
+
+from datetime import datetime
+from threading import Thread
+
+from dispatcher.desk import screen
+from dispatcher.errors import DispatcherError, LedgerFailed
+from dispatcher.recipes.due import PAUSE_AFTER_ERROR, begin
+from dispatcher.recipes.ending import End
+from dispatcher.recipes.housekeeping import keep_house
+from dispatcher.recipes.newsletter import Newsletter
+from dispatcher.recipes.sharing import send_share
+from dispatcher.storage.control import due_mailings
+from dispatcher.storage.database import now, require_known_tables
+from dispatcher.storage.lock import holders
+
+_BETWEEN_LOOKS = 1.0  # seconds: for what is dealt out
+_LOOKS_BETWEEN_ROUNDS = 5  # of the house
+_LONGEST_PAUSE = 30.0  # seconds, while the database cannot be reached
+
+
+def work_with_others(newsletter: Newsletter, end: End, *, is_once: bool) -> None:
+    """Until it is told to end; with `is_once`, until nothing is dealt out any more. Raises LedgerFailed then."""
+    crew = _Crew(newsletter, end)
+    try:
+        _work(newsletter, crew, end, is_once=is_once)
+    finally:  # Ctrl-C, too, lets open conversations end
+        end.tell()
+        crew.wait()
+
+
+def _work(newsletter: Newsletter, crew: "_Crew", end: End, *, is_once: bool) -> None:
+    failures = looks = 0
+    while not end.is_told:
+        try:
+            require_known_tables(newsletter.database)
+            if looks % _LOOKS_BETWEEN_ROUNDS == 0:
+                crew.begin_what_is_due()
+                keep_house(newsletter)
+            crew.take_part()
+            looks, failures = looks + 1, 0
+        except LedgerFailed as error:  # a server that is restarted comes back
+            if is_once:
+                raise
+            screen.complain(f"{error}; tried again soon")
+            looks, failures = 0, failures + 1
+        if is_once and not crew.is_busy:
+            return
+        end.comes_within(min(_BETWEEN_LOOKS * 2**failures, _LONGEST_PAUSE) if failures else _BETWEEN_LOOKS)
+
+
+class _Crew:
+    """The threads of one process, one for each mailing that it has a part in."""
+
+    def __init__(self, newsletter: Newsletter, end: End) -> None:
+        self._newsletter = newsletter
+        self._end = end
+        self._threads: dict[int, Thread] = {}  # by mailing
+        self._paused: dict[int, datetime] = {}  # mailings that failed, until when
+
+    @property
+    def is_busy(self) -> bool:
+        return any(thread.is_alive() for thread in self._threads.values())
+
+    def wait(self) -> None:
+        for thread in self._threads.values():
+            thread.join()
+
+    def begin_what_is_due(self) -> None:
+        """Plans scheduled issues, one at a time, unless somebody else is planning."""
+        for mailing, plan in due_mailings(self._newsletter.database, now()):
+            is_ours = plan is not None and not self._end.is_told and not holders(self._newsletter.database)
+            if is_ours and self._may_try(mailing.id):
+                begin(self._newsletter, mailing, plan, self._paused, self._end)
+
+    def take_part(self) -> None:
+        """In every mailing of which something is dealt out."""
+        from dispatcher.storage.releases import dealt_out  # noqa: PLC0415  its library is an extra
+
+        for mailing_id in dealt_out(self._newsletter.database):
+            thread = self._threads.get(mailing_id)
+            if (thread is None or not thread.is_alive()) and self._may_try(mailing_id):
+                thread = Thread(target=self._send, args=(mailing_id,), name=f"mailing {mailing_id}")
+                self._threads[mailing_id] = thread
+                thread.start()
+
+    def _may_try(self, mailing_id: int) -> bool:
+        return self._paused.get(mailing_id, now()) <= now()
+
+    def _send(self, mailing_id: int) -> None:
+        try:
+            send_share(self._newsletter, mailing_id, lambda: self._end.is_told)
+        except LedgerFailed as error:  # the next look tells whether it is there again
+            screen.complain(f"{error}; tried again soon")
+        except DispatcherError as error:
+            screen.complain(f"{error}; tried again in a minute")
+            self._paused[mailing_id] = now() + PAUSE_AFTER_ERROR

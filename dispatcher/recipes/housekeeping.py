@@ -1,0 +1,26 @@
+"""What any process does for all that share a database: settles what the dead left, and deals out what nobody has."""
+
+import asyncio
+
+from dispatcher.delivery.recovery import recover
+from dispatcher.recipes.newsletter import Newsletter
+from dispatcher.storage.ledger import Ledger
+from dispatcher.storage.mailings import mailing_with
+from dispatcher.storage.runs import under_way
+
+
+def keep_house(newsletter: Newsletter) -> None:
+    """Raises LedgerFailed."""
+    from dispatcher.storage.jobs import release_stalled  # noqa: PLC0415  its library is an extra
+    from dispatcher.storage.releases import deal_out_again, has_room  # noqa: PLC0415
+
+    database, dead_after = newsletter.database, newsletter.settings.dead_after
+    for mailing_id in under_way(database):
+        ledger = Ledger(database, mailing_with(database, mailing_id))
+        try:
+            recover(ledger, newsletter.relay, newsletter.settings.folder, dead_after=dead_after)
+        finally:
+            ledger.close()
+    if has_room(database):
+        asyncio.run(release_stalled(database, dead_after / 2))
+        deal_out_again(database)

@@ -1,0 +1,110 @@
+"""Sends a mailing as one of several: what is dealt out to this process, until all of them together are done."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from functools import partial
+
+from dispatcher.delivery.dkim import signing
+from dispatcher.delivery.feed import Dealer
+from dispatcher.delivery.run import run
+from dispatcher.delivery.terms import Terms
+from dispatcher.desk import screen
+from dispatcher.models import Outcome, State
+from dispatcher.recipes.hearing import logged
+from dispatcher.recipes.housekeeping import keep_house
+from dispatcher.recipes.newsletter import Newsletter
+from dispatcher.recipes.order import Order
+from dispatcher.recipes.parcels import builder
+from dispatcher.recipes.refusals import settle_refusals
+from dispatcher.recipes.transport import pacing_of, signatures_for
+from dispatcher.recipes.waiting import passes
+from dispatcher.storage.control import is_stopped, why_stopped
+from dispatcher.storage.database import now, require_known_tables
+from dispatcher.storage.ledger import Ledger
+from dispatcher.storage.mailings import Mailing, mailing_with
+from dispatcher.storage.runs import running
+
+_BETWEEN_LOOKS = 0.5  # seconds
+_BETWEEN_ROUNDS = 5.0  # seconds: of the house
+
+
+def hand_out(newsletter: Newsletter, ledger: Ledger) -> int:
+    """Leaves what is queued to whoever sends. Returns how many blocks of it there are."""
+    from dispatcher.storage.releases import release  # noqa: PLC0415  its library is an extra
+
+    ledger.hand_over()  # from here on somebody may
+    return release(newsletter.database, ledger.mailing.id)
+
+
+def dealer_of(newsletter: Newsletter, mailing: Mailing) -> Callable[[], AbstractAsyncContextManager[Dealer]]:
+    """What opens a run's hands in the queue of a mailing."""
+    from dispatcher.storage.jobs import open_jobs  # noqa: PLC0415  its library is an extra
+
+    return partial(open_jobs, newsletter.database, mailing.id)
+
+
+def send_with_others(newsletter: Newsletter, order: Order, ledger: Ledger, go: Callable[[], bool]) -> None:
+    """Sends until nobody is queued or on his way anywhere, and deferred readers while patience lasts.
+
+    `go` sends what is dealt out to this process; False if it was interrupted or stopped.
+    """
+    from dispatcher.storage.releases import dealt_out, withdraw  # noqa: PLC0415
+
+    database, mailing = newsletter.database, ledger.mailing
+    patience_ends = time.monotonic() + order.patience.total_seconds()
+    house_at = 0.0
+    try:
+        while True:
+            if mailing.id in dealt_out(database) and not go():
+                break
+            if time.monotonic() >= house_at:
+                keep_house(newsletter)
+                house_at = time.monotonic() + _BETWEEN_ROUNDS
+            wait = _BETWEEN_LOOKS
+            if not ledger.has(State.QUEUED) and not ledger.has(State.SENDING):
+                due = ledger.next_due()
+                left = patience_ends - time.monotonic()
+                if due is None or (due - now()).total_seconds() > left:
+                    return
+                wait = max((due - now()).total_seconds(), _BETWEEN_LOOKS)
+                house_at = 0.0
+            if not passes(database, mailing.id, wait, order.on_interrupt):
+                break
+    finally:
+        if ledger.has(State.QUEUED) and not is_stopped(database, mailing.id):
+            if running(database, mailing.id):
+                screen.note(f"others go on with issue {mailing.issue}; to stop them: dispatcher stop {mailing.issue}")
+            else:
+                withdraw(database, mailing.id)
+
+
+def send_share(newsletter: Newsletter, mailing_id: int, is_ending: Callable[[], bool]) -> None:
+    """A worker's part in a mailing, until nothing of it is dealt out any more just now. Raises DispatcherError."""
+    settings, database = newsletter.settings, newsletter.database
+    require_known_tables(database)
+    mailing = mailing_with(database, mailing_id)
+    terms = Terms(
+        patience=timedelta(), retry_for=settings.retry_for, pacing=pacing_of(settings), dead_after=settings.dead_after
+    )
+    sent = 0
+
+    def hear(outcome: Outcome) -> None:
+        nonlocal sent
+        sent += outcome.state is State.SENT
+
+    ledger = Ledger(database, mailing)
+    try:
+        with signing(signatures_for(newsletter.relay, settings), time.time) as sign:
+            run(
+                ledger, newsletter.relays, builder(newsletter, mailing), terms, sign=sign, recorders=settings.folder,
+                progress=logged(hear, mailing), say=screen.note, deal=dealer_of(newsletter, mailing),
+                why_stopped=lambda: "the worker ends" if is_ending() else why_stopped(database, mailing_id),
+                heeds_signals=False,
+            )  # fmt: skip
+        settle_refusals(newsletter, mailing_id)
+    finally:
+        ledger.close()
+        if sent:
+            screen.note(f"issue {mailing.issue}: this worker mailed {screen.spoken_readers(sent)}", issue=mailing.issue)

@@ -1,0 +1,105 @@
+"""Lets workers go on with a mailing, and derives from the ledger which of its blocks nobody has in hand.
+
+The ledger stays the truth: a job that is lost is made again, and one that runs twice mails nobody twice.
+"""
+
+from sqlalchemy import Connection, text
+
+from dispatcher.storage.columns import as_text
+from dispatcher.storage.database import Database, now
+from dispatcher.storage.jobs import QUEUE, defer, make_room, queue_of
+from dispatcher.storage.pen import BLOCK
+
+_DEALS = 0x4449_5344  # our advisory locks: one process at a time deals a mailing out
+
+# The next block is looked up from the last one: to group all rows by block would read each of them.
+_WITHOUT_JOB = text("""
+    WITH RECURSIVE waiting (block) AS (
+        (SELECT id / :size FROM delivery WHERE mailing_id = :mailing AND state = 'queued' ORDER BY id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT id / :size FROM delivery WHERE mailing_id = :mailing AND state = 'queued'
+            AND id >= (waiting.block + 1) * :size ORDER BY id LIMIT 1)
+        FROM waiting WHERE waiting.block IS NOT NULL),
+    due (block) AS (
+        SELECT DISTINCT id / :size FROM delivery WHERE mailing_id = :mailing AND state = 'deferred' AND due_at <= :now),
+    known (block) AS (
+        SELECT (args ->> 'block')::bigint FROM procrastinate_jobs
+        WHERE queue_name = :queue AND status IN ('todo', 'doing') AND (scheduled_at IS NULL OR scheduled_at <= now()))
+    SELECT block FROM (SELECT block FROM waiting WHERE block IS NOT NULL UNION SELECT block FROM due) AS wanted
+    WHERE NOT EXISTS (SELECT FROM known WHERE known.block = wanted.block) ORDER BY block
+""")
+_RELEASED = text("SELECT id FROM mailing WHERE released_at IS NOT NULL AND stopped_at IS NULL ORDER BY id")
+_END_RELEASE = text("""
+    UPDATE mailing SET released_at = NULL WHERE id = :mailing
+    AND NOT EXISTS (SELECT FROM delivery WHERE mailing_id = :mailing AND state = 'queued')
+    AND NOT EXISTS (SELECT FROM delivery WHERE mailing_id = :mailing AND state = 'sending')
+    AND NOT EXISTS (SELECT FROM delivery WHERE mailing_id = :mailing AND state = 'deferred')
+""")
+_WITHDRAW = text("DELETE FROM procrastinate_jobs WHERE queue_name = :queue AND status = 'todo'")
+_WITH_JOBS = text(f"""
+    SELECT id FROM mailing WHERE released_at IS NOT NULL AND stopped_at IS NULL AND EXISTS (
+        SELECT FROM procrastinate_jobs WHERE queue_name = '{QUEUE}' || mailing.id
+        AND status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now()))
+    ORDER BY id
+""")  # noqa: S608  a constant
+
+
+def release(database: Database, mailing_id: int) -> int:
+    """Lets every worker go on with a mailing, from its first block on. Returns how many jobs were made."""
+    make_room(database)
+    with database.writing_beside() as connection:
+        connection.execute(text("UPDATE mailing SET released_at = :now WHERE id = :mailing"), _now(mailing_id))
+        return _deal_out(connection, mailing_id)
+
+
+def withdraw(database: Database, mailing_id: int) -> None:
+    """Nobody but send-issue goes on with a mailing; what was begun is ended."""
+    with database.writing_beside() as connection:
+        connection.execute(text("UPDATE mailing SET released_at = NULL WHERE id = :mailing"), {"mailing": mailing_id})
+        if _has_room(connection):
+            connection.execute(_WITHDRAW, {"queue": queue_of(mailing_id)})
+
+
+def deal_out_again(database: Database) -> None:
+    """For every mailing that was released and is not stopped: makes jobs that are missing, or ends its release.
+
+    One process at a time does it; for the others it is done.
+    """
+    with database.writing_beside() as connection:
+        if not _has_room(connection) or not connection.scalar(text(f"SELECT pg_try_advisory_xact_lock({_DEALS}, 0)")):
+            return
+        for mailing_id in list(connection.scalars(_RELEASED)):
+            if not _deal_out(connection, mailing_id):
+                connection.execute(_END_RELEASE, {"mailing": mailing_id})
+
+
+def dealt_out(database: Database) -> list[int]:
+    """Mailings of which a job waits and may begin now."""
+    with database.reading() as connection:
+        return list(connection.scalars(_WITH_JOBS)) if _has_room(connection) else []
+
+
+def has_room(database: Database) -> bool:
+    """Whether anything was ever dealt out."""
+    with database.reading() as connection:
+        return _has_room(connection)
+
+
+def _deal_out(connection: Connection, mailing_id: int) -> int:
+    """Makes the jobs that are missing, in the caller's transaction; how many those were.
+
+    For all that is queued, and for deferred rows that are due.
+    """
+    connection.execute(text("SELECT pg_advisory_xact_lock(:ours, :mailing)"), {"ours": _DEALS, "mailing": mailing_id})
+    values = {**_now(mailing_id), "size": BLOCK, "queue": queue_of(mailing_id)}
+    blocks: list[int] = list(connection.scalars(_WITHOUT_JOB, values))
+    defer(connection, mailing_id, blocks)
+    return len(blocks)
+
+
+def _has_room(connection: Connection) -> bool:
+    return connection.scalar(text("SELECT to_regclass('procrastinate_jobs')")) is not None
+
+
+def _now(mailing_id: int) -> dict[str, object]:
+    return {"mailing": mailing_id, "now": as_text(now())}
