@@ -68,6 +68,7 @@ class Places:
         self.count = 0
         self._clock = clock
         self._declared = 0
+        self._wanted = 0  # when it asked last
         self._asked_at = float("-inf")
 
     def wish(self, *, in_use: int, wanted: int) -> PlaceWish | None:
@@ -79,10 +80,10 @@ class Places:
         is_idle = not uses and not wanted
         if is_idle and not self._declared and self._asked_at == float("-inf"):
             return None
-        is_missing_all = wanted > 0 and self.count == 0
-        if not is_idle and not is_missing_all and uses >= self._declared and self._clock() < self._asked_at + _LOOK:
+        has_news = wanted > self._wanted or uses < self._declared or (wanted > 0 and self.count == 0)
+        if not is_idle and not has_news and self._clock() < self._asked_at + _LOOK:
             return None
-        self._declared = uses
+        self._declared, self._wanted = uses, wanted
         self._asked_at = float("-inf") if is_idle else self._clock()
         return PlaceWish(key=self.key, most=self.most, uses=uses, wants=wanted)
 

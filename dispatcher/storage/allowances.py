@@ -35,7 +35,8 @@ _GRANT = f"""
         FROM asked JOIN allowance USING (key) CROSS JOIN clock),
     granted AS MATERIALIZED (
         SELECT key, per_second, at, at - now AS begins_in, CASE WHEN at < now + {HORIZON} THEN
-            least(messages, greatest(1, floor(({HORIZON} - (at - now)) * per_second + 0.001)))::int ELSE 0 END AS messages
+            least(messages, greatest(1, floor(({HORIZON} - (at - now)) * per_second + 0.001)))::int ELSE 0 END
+            AS messages
         FROM begun),
     moved AS (
         UPDATE allowance SET next_at = granted.at + granted.messages / granted.per_second

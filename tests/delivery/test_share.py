@@ -121,6 +121,7 @@ def test_what_was_granted_is_declared_until_less_is_in_use() -> None:
     assert (first.uses, first.wants) == (0, 8)
     places.receive(5)
     assert places.wish(in_use=3, wanted=8) is None  # nothing new
+    assert places.wish(in_use=3, wanted=7) is None
     ticks.now += 1
     second = places.wish(in_use=3, wanted=8)
     assert second is not None
@@ -130,6 +131,16 @@ def test_what_was_granted_is_declared_until_less_is_in_use() -> None:
     third = places.wish(in_use=2, wanted=8)
     assert third is not None
     assert third.uses == 2
+
+
+def test_who_wants_more_than_before_asks_at_once() -> None:
+    places = Places("relay", 8, Ticks())
+    places.wish(in_use=0, wanted=1)
+    places.receive(1)
+    more = places.wish(in_use=1, wanted=6)
+    assert more is not None
+    assert (more.uses, more.wants) == (1, 6)
+    assert places.wish(in_use=1, wanted=6) is None
 
 
 def test_what_is_idle_is_given_back_once() -> None:

@@ -48,7 +48,12 @@ class Arrivals:
     at: list[float]
     counts: list[Counter[str]]
     by_machine: Counter[str]
-    most_connections: dict[str, int]
+    connections: list[int]  # over the relay that has more of them
+
+    @property
+    def most_connections(self) -> int:
+        """Once a machine that was there first had the time to come down to its part."""
+        return max(self.connections[len(self.connections) // 2 :])
 
     def between(self, name: str, begin: float, end: float) -> int:
         first = next(number for number, at in enumerate(self.at) if at >= begin)
@@ -71,7 +76,8 @@ def measure(
     ):
         ports = [sink.port, own.port, urlsplit(url).port or 0]
         domains = _DOMAINS if ALL in rates else tuple(rates)
-        _enlist(folder, url, machines, domains, readers=int((seconds + 15) * max(rates.values())))
+        readers = (seconds + 10) * max(rates.values()) / (len(domains) if ALL in rates else 1)
+        _enlist(folder, url, machines, domains, readers=int(readers))
         for machine, round_trip in zip(machines, _ROUND_TRIPS, strict=True):
             if machine.prefix:
                 for port in ports:
@@ -79,16 +85,16 @@ def measure(
                         long_way_to(port, round_trip=round_trip, host=_gate(machine.issue), listens_at=port)
                     )
             stack.enter_context(_sending(folder, url, machine, rates, sink, own))
-        arrivals = Arrivals(at=[], counts=[], by_machine=Counter(), most_connections={})
+        arrivals = Arrivals(at=[], counts=[], by_machine=Counter(), connections=[])
         sink.wait_for(lambda _: _machines_seen(sink, own) == len(machines))
         begun = time.monotonic()
         while (now := time.monotonic()) < begun + seconds + 0.2:
             recipients = [event.recipient for each in (sink, own) for event in each.taken]
             arrivals.at.append(now)
             arrivals.counts.append(Counter({ALL: len(recipients)}) + Counter(map(_domain, recipients)))
+            arrivals.connections.append(max(sink.open, own.open))
             time.sleep(0.05)
         arrivals.by_machine = Counter(each.partition("-")[0] for each in recipients)
-        arrivals.most_connections = {"sink": _most_open(sink), "own": _most_open(own)}
     return arrivals
 
 
@@ -175,11 +181,3 @@ def _machines_seen(sink: Sink, own: Sink) -> int:
 
 def _domain(address: str) -> str:
     return address.rpartition("@")[2]
-
-
-def _most_open(sink: Sink) -> int:
-    most = now = 0
-    for event in sink.events:
-        now += (event.what == "open") - (event.what == "shut")
-        most = max(most, now)
-    return most
