@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,25 @@ def test_what_a_run_reserved_of_a_day_and_did_not_need_another_has(street: Stree
     street.send(per_day=120)
     assert street.ended == [None, None]
     assert street.sent == [60, 60]
+
+
+def test_a_run_that_waits_for_a_deferred_reader_keeps_nothing_from_the_others(street: Street) -> None:
+    waits, sends = street.offices
+    street.relay.reply("rcpt", "452 4.2.2 mailbox full", to="r0@example.de", times=1)
+    relay = read_relay(street.relay.url, folder=Path())
+    assert isinstance(relay, SmtpRelay)
+    relay = replace(relay, connections=1, per_day=119)
+
+    async def both() -> None:
+        waits.stop, sends.stop = asyncio.Event(), asyncio.Event()
+        waiting = asyncio.create_task(waits.deliver(relay, patience=timedelta(hours=1), clock=Clock(now=now())))
+        while len(waits.told) < 60:
+            assert not waiting.done()
+            await asyncio.sleep(0.01)
+        await sends.deliver(relay, clock=Clock(now=now()))
+        assert not waiting.done()
+        waits.stop.set()
+        await waiting
+
+    asyncio.run(asyncio.wait_for(both(), SOON))
+    assert street.sent == [59, 60]
