@@ -58,20 +58,20 @@ _PLACE = """
         SELECT holding.* FROM holding JOIN run ON run.id = holding.run_id
         WHERE key = ANY(%s) AND run.ended_at IS NULL),
     whole AS (
-        SELECT key, min(most) AS most, sum(count) AS held, min(most) / count(*) AS fair FROM living GROUP BY key),
+        SELECT key, run_id, count, wanted, min(most) OVER own AS most, sum(count) OVER own AS held,
+            min(most) OVER own / count(*) OVER own AS fair
+        FROM living WINDOW own AS (PARTITION BY key)),
     spread AS (
-        SELECT key, whole.most - sum(least(wanted, fair)) AS spare, count(*) FILTER (WHERE wanted > fair) AS hungry
-        FROM living JOIN whole USING (key) GROUP BY key, whole.most),
-    ranked AS (
-        SELECT key, run_id, count, wanted, fair, held, whole.most, wanted > fair AS is_hungry,
+        SELECT *, wanted > fair AS is_hungry, most - sum(least(wanted, fair)) OVER own AS spare,
+            count(*) FILTER (WHERE wanted > fair) OVER own AS hungry,
             row_number() OVER (PARTITION BY key, wanted > fair ORDER BY run_id)
                 + CASE WHEN fair > 0 THEN 0 ELSE floor(extract(epoch FROM now()) / %s::float8) END AS turn
-        FROM living JOIN whole USING (key)),
+        FROM whole WINDOW own AS (PARTITION BY key)),
     part AS (
         SELECT key, count, most - held + count AS free, CASE WHEN NOT is_hungry THEN wanted
             ELSE least(wanted, fair + div(spare, hungry)
                 + CASE WHEN mod(turn::bigint, hungry) < mod(spare, hungry) THEN 1 ELSE 0 END) END AS part
-        FROM ranked JOIN spread USING (key) WHERE run_id = %s),
+        FROM spread WHERE run_id = %s),
     placed AS MATERIALIZED (SELECT key, count, greatest(0, least(part, free))::int AS places FROM part),
     kept AS (
         UPDATE holding SET count = greatest(placed.count, placed.places)
