@@ -224,10 +224,17 @@ class Newsletter:
     # --- the commands -----------------------------------------------------------------------------
 
     def run(
-        self, *command: str, env: Mapping[str, str] | None = None, answer: str = "", timeout: float = 60
+        self,
+        *command: str,
+        env: Mapping[str, str] | None = None,
+        answer: str = "",
+        timeout: float = 60,
+        limits: Mapping[int, int] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end. No end of it may show a traceback."""
-        done = _zygote().run(command, folder=self.folder, env=self._env(env), answer=answer, timeout=timeout)
+        """Run a command to its end, under limits of its own (resource.RLIMIT_…). No end of it may show a traceback."""
+        done = _zygote().run(
+            command, folder=self.folder, env=self._env(env), answer=answer, timeout=timeout, limits=limits or {}
+        )
         assert "Traceback" not in done.stdout + done.stderr, done.stderr
         return done
 

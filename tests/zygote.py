@@ -1,7 +1,7 @@
 """A process that has imported the whole package and forks once for each command: what a start costs is paid once.
 
     start(learns_in=folder, env=env) as zygote:
-        zygote.run(["send-issue", "29", "--yes"], folder=folder, env=env, answer="", timeout=60)
+        zygote.run(["send-issue", "29", "--yes"], folder=folder, env=env, answer="", timeout=60, limits={})
         with zygote.start(["dispatcher", "serve"], folder=folder, env=env, log=log) as server: ...
 
 The fork is a process of its own with the arguments, folder, environment and streams of the command, and runs the entry
@@ -18,6 +18,7 @@ import logging
 import os
 import pkgutil
 import random
+import resource
 import signal
 import socket
 import subprocess
@@ -46,13 +47,20 @@ class Zygote:
     address: str
 
     def run(
-        self, command: Sequence[str], *, folder: Path, env: Mapping[str, str], answer: str, timeout: float
+        self,
+        command: Sequence[str],
+        *,
+        folder: Path,
+        env: Mapping[str, str],
+        answer: str,
+        timeout: float,
+        limits: Mapping[int, int],
     ) -> subprocess.CompletedProcess[str]:
         """As subprocess.run with captured text; raises subprocess.TimeoutExpired."""
         with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
             stdin.write(answer.encode())
             stdin.seek(0)
-            with self._fork(command, folder, env, [stdin, stdout, stderr]) as started:
+            with self._fork(command, folder, env, limits, [stdin, stdout, stderr]) as started:
                 try:
                     code = started.wait(timeout)
                 except subprocess.TimeoutExpired:
@@ -63,15 +71,20 @@ class Zygote:
     def start(self, command: Sequence[str], *, folder: Path, env: Mapping[str, str], log: BinaryIO) -> "Started":
         """As subprocess.Popen with nothing to read and all it says in one file."""
         with Path(os.devnull).open("rb") as nothing:
-            return self._fork(command, folder, env, [nothing, log, log])
+            return self._fork(command, folder, env, {}, [nothing, log, log])
 
     def _fork(
-        self, command: Sequence[str], folder: Path, env: Mapping[str, str], streams: Sequence[BinaryIO]
+        self,
+        command: Sequence[str],
+        folder: Path,
+        env: Mapping[str, str],
+        limits: Mapping[int, int],
+        streams: Sequence[BinaryIO],
     ) -> "Started":
         line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         line.connect(self.address)
-        request = json.dumps({"command": list(command), "folder": str(folder), "env": dict(env)}).encode()
-        socket.send_fds(line, [request], [stream.fileno() for stream in streams])
+        request = {"command": list(command), "folder": str(folder), "env": dict(env), "limits": list(limits.items())}
+        socket.send_fds(line, [json.dumps(request).encode()], [stream.fileno() for stream in streams])
         return Started(list(command), line, pid=int(line.recv(32)))
 
 
@@ -190,7 +203,7 @@ def _watch(line: socket.socket, entry_points: Mapping[str, Callable[[], object]]
     pid = os.fork()
     if pid == 0:
         line.close()
-        _become(told["command"], told["folder"], told["env"], streams, entry_points)
+        _become(told["command"], told["folder"], told["env"], told["limits"], streams, entry_points)
     line.send(str(pid).encode())
     _, status = os.waitpid(pid, 0)
     with contextlib.suppress(OSError):  # whoever asked has given up
@@ -202,6 +215,7 @@ def _become(
     command: Sequence[str],
     folder: str,
     env: Mapping[str, str],
+    limits: Sequence[tuple[int, int]],
     streams: Sequence[int],
     entry_points: Mapping[str, Callable[[], object]],
 ) -> NoReturn:
@@ -216,6 +230,8 @@ def _become(
     os.environ.update(env)
     time.tzset()
     random.seed()
+    for which, most in limits:
+        resource.setrlimit(which, (most, most))
     sys.argv = list(command)
     code: object = 0
     try:
