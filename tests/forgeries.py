@@ -1,12 +1,13 @@
 """What somebody may make of a token who has no key: forged, cut, continued, respelt; as hypothesis draws it."""
 
-import os
 from base64 import b32decode, b32encode
 from collections.abc import Callable
 
 from hypothesis import strategies as st
 
-EXAMPLES = int(os.environ.get("DISPATCHER_TESTS_EXAMPLES", "300"))
+from tests.long import many
+
+EXAMPLES = many(300, long=100_000)
 
 
 def bit_turned(raw: bytes, at: int, bit: int) -> bytes:

@@ -10,6 +10,7 @@ import re
 import socket
 import subprocess
 import sysconfig
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -31,7 +32,8 @@ def _zygote() -> zygote.Zygote:
     """One for this test process, which ends with it."""
     until_the_end = contextlib.ExitStack()
     atexit.register(until_the_end.close)
-    return until_the_end.enter_context(zygote.start())
+    newsletter = Newsletter.make(Path(until_the_end.enter_context(tempfile.TemporaryDirectory())))
+    return until_the_end.enter_context(zygote.start(learns_in=newsletter.folder, env=newsletter._env({})))
 
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
@@ -222,10 +224,17 @@ class Newsletter:
     # --- the commands -----------------------------------------------------------------------------
 
     def run(
-        self, *command: str, env: Mapping[str, str] | None = None, answer: str = "", timeout: float = 60
+        self,
+        *command: str,
+        env: Mapping[str, str] | None = None,
+        answer: str = "",
+        timeout: float = 60,
+        limits: Mapping[int, int] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end. No end of it may show a traceback."""
-        done = _zygote().run(command, folder=self.folder, env=self._env(env), answer=answer, timeout=timeout)
+        """Run a command to its end, under limits of its own (resource.RLIMIT_…). No end of it may show a traceback."""
+        done = _zygote().run(
+            command, folder=self.folder, env=self._env(env), answer=answer, timeout=timeout, limits=limits or {}
+        )
         assert "Traceback" not in done.stdout + done.stderr, done.stderr
         return done
 
@@ -241,20 +250,25 @@ class Newsletter:
         patience = () if "--patience" in options else ("--patience", "0")
         return self.expect(code, "send-issue", "29", "--yes", *patience, *options, timeout=timeout)
 
-    def start(self, *command: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    def start(self, *command: str, env: Mapping[str, str] | None = None) -> zygote.Started:
         """Start a command and let it run; its words go to a file, so that it never waits for a reader."""
+        with (self.folder.parent / f"{command[0]}.log").open("ab") as log:
+            return _zygote().start(command, folder=self.folder, env=self._env(env), log=log)
+
+    def start_installed(self, *command: str) -> subprocess.Popen[str]:
+        """Start a command by its installed script, as an editor's shell does."""
         with (self.folder.parent / f"{command[0]}.log").open("a", encoding="utf-8") as log:
             return subprocess.Popen(
                 self._command(command),
                 cwd=self.folder,
-                env=self._env(env),
+                env=self._env(None),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 text=True,
             )
 
-    def wait_for_port(self, port: int, server: subprocess.Popen[str]) -> None:
+    def wait_for_port(self, port: int, server: zygote.Started | subprocess.Popen[str]) -> None:
         """Until a started `dispatcher serve` takes connections."""
         until = time.monotonic() + 30
         while True:

@@ -1,6 +1,6 @@
 """Signed names: they say what was signed, in one spelling, for one purpose, in one database.
 
-The long form: `DISPATCHER_TESTS_EXAMPLES=100000 python -m pytest tests/test_tokens.py`.
+The long form: `DISPATCHER_TESTS_LONG=1 python -m pytest tests/test_tokens.py`.
 """
 
 import os

@@ -1,19 +1,24 @@
 """A process that has imported the whole package and forks once for each command: what a start costs is paid once.
 
-    start() as zygote:
-        zygote.run(["send-issue", "29", "--yes"], folder=folder, env=env, answer="", timeout=60)
+    start(learns_in=folder, env=env) as zygote:
+        zygote.run(["send-issue", "29", "--yes"], folder=folder, env=env, answer="", timeout=60, limits={})
+        with zygote.start(["dispatcher", "serve"], folder=folder, env=env, log=log) as server: ...
 
 The fork is a process of its own with the arguments, folder, environment and streams of the command, and runs the entry
-point that the installed script runs. What depends on how Python itself starts needs the script.
+point that the installed script runs. What depends on how Python itself starts needs the script. The process has sent an
+issue of a newsletter that nobody else uses, so that expressions, styles and statements are compiled once, too.
 """
 
 import contextlib
 import gc
 import importlib
+import io
 import json
+import logging
 import os
 import pkgutil
 import random
+import resource
 import signal
 import socket
 import subprocess
@@ -24,10 +29,15 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn, Self
 
 _ROOT = Path(__file__).parents[1]
 _LONGEST_REQUEST = 1 << 20
+_LESSONS = (
+    "dispatcher check 29", "dispatcher subscribers import subscribers/readers.csv --list readers",
+    "send-issue 29 --staging", "send-issue 29 --yes", "dispatcher status 29", "dispatcher report 29",
+    "dispatcher report 29 --format tsv", "dispatcher audit 29", "dispatcher worker --once",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,28 +47,88 @@ class Zygote:
     address: str
 
     def run(
-        self, command: Sequence[str], *, folder: Path, env: Mapping[str, str], answer: str, timeout: float
+        self,
+        command: Sequence[str],
+        *,
+        folder: Path,
+        env: Mapping[str, str],
+        answer: str,
+        timeout: float,
+        limits: Mapping[int, int],
     ) -> subprocess.CompletedProcess[str]:
         """As subprocess.run with captured text; raises subprocess.TimeoutExpired."""
-        with (
-            tempfile.TemporaryFile() as stdin,
-            tempfile.TemporaryFile() as stdout,
-            tempfile.TemporaryFile() as stderr,
-            socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line,
-        ):
+        with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
             stdin.write(answer.encode())
             stdin.seek(0)
-            line.connect(self.address)
-            request = json.dumps({"command": list(command), "folder": str(folder), "env": dict(env)}).encode()
-            socket.send_fds(line, [request], [stdin.fileno(), stdout.fileno(), stderr.fileno()])
-            pid = int(line.recv(32))
-            line.settimeout(timeout)
-            try:
-                code = int(line.recv(32))
-            except TimeoutError as error:
-                os.kill(pid, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(list(command), timeout) from error
+            with self._fork(command, folder, env, limits, [stdin, stdout, stderr]) as started:
+                try:
+                    code = started.wait(timeout)
+                except subprocess.TimeoutExpired:
+                    started.kill()
+                    raise
             return subprocess.CompletedProcess(list(command), code, _text(stdout), _text(stderr))
+
+    def start(self, command: Sequence[str], *, folder: Path, env: Mapping[str, str], log: BinaryIO) -> "Started":
+        """As subprocess.Popen with nothing to read and all it says in one file."""
+        with Path(os.devnull).open("rb") as nothing:
+            return self._fork(command, folder, env, {}, [nothing, log, log])
+
+    def _fork(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        env: Mapping[str, str],
+        limits: Mapping[int, int],
+        streams: Sequence[BinaryIO],
+    ) -> "Started":
+        line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        line.connect(self.address)
+        request = {"command": list(command), "folder": str(folder), "env": dict(env), "limits": list(limits.items())}
+        socket.send_fds(line, [json.dumps(request).encode()], [stream.fileno() for stream in streams])
+        return Started(list(command), line, pid=int(line.recv(32)))
+
+
+@dataclass(slots=True)
+class Started:
+    """A forked command, spoken to as to a subprocess.Popen."""
+
+    args: list[str]
+    _line: socket.socket  # on which its end is told
+    pid: int
+    returncode: int | None = None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, once it has ended; raises subprocess.TimeoutExpired."""
+        if self.returncode is None:
+            self._line.settimeout(timeout)
+            try:
+                self.returncode = int(self._line.recv(32))
+            except (TimeoutError, BlockingIOError) as error:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0) from error
+            self._line.close()
+        return self.returncode
+
+    def poll(self) -> int | None:
+        """Its exit code, or None while it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def send_signal(self, number: signal.Signals) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._line.close()
 
 
 def _text(file: BinaryIO) -> str:
@@ -67,12 +137,12 @@ def _text(file: BinaryIO) -> str:
 
 
 @contextlib.contextmanager
-def start() -> Iterator[Zygote]:
-    """A zygote until the block ends."""
+def start(*, learns_in: Path, env: Mapping[str, str]) -> Iterator[Zygote]:
+    """A zygote until the block ends; it sends issue 29 of the newsletter in this folder, with this environment."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.zygote"],
+        [sys.executable, "-m", "tests.zygote", str(learns_in)],
         cwd=_ROOT,
-        env={**os.environ, "LC_ALL": "C.UTF-8"},
+        env=dict(env),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -96,7 +166,7 @@ def main() -> None:
     package = importlib.import_module("dispatcher")
     for module in pkgutil.walk_packages(package.__path__, "dispatcher."):
         importlib.import_module(module.name)
-    importlib.import_module("premailer")
+    _learn(Path(sys.argv[1]), entry_points)
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who watch the commands
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
@@ -111,6 +181,20 @@ def main() -> None:
             line.close()
 
 
+def _learn(folder: Path, entry_points: Mapping[str, Callable[[], object]]) -> None:
+    """Runs commands here, and leaves nothing of them but what is compiled and imported."""
+    with contextlib.chdir(folder):
+        for command in _LESSONS:
+            sys.argv = command.split()
+            said = io.StringIO()
+            try:
+                with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+                    entry_points[sys.argv[0]]()
+            except SystemExit as end:
+                assert end.code == 0, said.getvalue()  # noqa: PT017  there is no test around it
+    logging.getLogger("dispatcher").handlers.clear()
+
+
 def _watch(line: socket.socket, entry_points: Mapping[str, Callable[[], object]]) -> NoReturn:
     """Forks the command and tells how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -119,7 +203,7 @@ def _watch(line: socket.socket, entry_points: Mapping[str, Callable[[], object]]
     pid = os.fork()
     if pid == 0:
         line.close()
-        _become(told["command"], told["folder"], told["env"], streams, entry_points)
+        _become(told["command"], told["folder"], told["env"], told["limits"], streams, entry_points)
     line.send(str(pid).encode())
     _, status = os.waitpid(pid, 0)
     with contextlib.suppress(OSError):  # whoever asked has given up
@@ -131,6 +215,7 @@ def _become(
     command: Sequence[str],
     folder: str,
     env: Mapping[str, str],
+    limits: Sequence[tuple[int, int]],
     streams: Sequence[int],
     entry_points: Mapping[str, Callable[[], object]],
 ) -> NoReturn:
@@ -145,6 +230,8 @@ def _become(
     os.environ.update(env)
     time.tzset()
     random.seed()
+    for which, most in limits:
+        resource.setrlimit(which, (most, most))
     sys.argv = list(command)
     code: object = 0
     try:

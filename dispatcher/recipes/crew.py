@@ -1,6 +1,6 @@
 """A worker among workers that share a database: begins what is due, and takes its part in all that is dealt out."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Thread
 
 from dispatcher.desk import screen
@@ -16,6 +16,7 @@ from dispatcher.storage.lock import holders
 
 _BETWEEN_LOOKS = 1.0  # seconds: for what is dealt out
 _LOOKS_BETWEEN_ROUNDS = 5  # of the house
+_PAUSE_AFTER_LOSS = timedelta(seconds=5)
 _LONGEST_PAUSE = 30.0  # seconds, while the database cannot be reached
 
 
@@ -92,6 +93,7 @@ class _Crew:
             send_share(self._newsletter, mailing_id, lambda: self._end.is_told)
         except LedgerFailed as error:  # the next look tells whether it is there again
             screen.complain(f"{error}; tried again soon")
+            self._paused[mailing_id] = now() + _PAUSE_AFTER_LOSS
         except DispatcherError as error:
             screen.complain(f"{error}; tried again in a minute")
             self._paused[mailing_id] = now() + PAUSE_AFTER_ERROR

@@ -27,7 +27,7 @@ from dispatcher.recipes.refusals import settle_refusals
 from dispatcher.recipes.schedule import schedule_issue
 from dispatcher.recipes.sharing import dealer_of, hand_out, send_with_others
 from dispatcher.recipes.transport import pacing_of, signatures_for
-from dispatcher.recipes.waiting import passes
+from dispatcher.recipes.waiting import let_others_end, passes
 from dispatcher.storage.asked import Asked, asked_of
 from dispatcher.storage.control import (
     ask_to_stop,
@@ -63,6 +63,9 @@ def send_issue(newsletter: Newsletter, order: Order) -> int:
         forced = pass_gate(newsletter, order, plan)
         confirm(newsletter, order, plan)
         before = asked_of(newsletter.database, plan.earlier.id) if plan.earlier else Asked()
+        if plan.refreezes and plan.earlier is not None and newsletter.database.is_shared:
+            ask_to_stop(newsletter.database, plan.earlier.id)
+            let_others_end(newsletter.database, plan.earlier.id, newsletter.settings.dead_after)
         mailing = store_plan(newsletter, plan, with_readers=order.at is None)
         if forced is not None:
             note_force(newsletter.database, mailing.id, forced)
@@ -73,8 +76,10 @@ def send_issue(newsletter: Newsletter, order: Order) -> int:
             leave_to_workers(newsletter.database, mailing.id)
         else:
             forget_schedule(newsletter.database, mailing.id)
-        if plan.to_mail and not order.is_workers and (was := forget_stop(newsletter.database, mailing.id)):
-            screen.note(f"this issue was {was}; going on")
+        if plan.to_mail and not order.is_workers:
+            was = forget_stop(newsletter.database, mailing.id)
+            if was and (before.stopped or before.is_cancelled):  # and not by ourselves, to freeze it afresh
+                screen.note(f"this issue was {was}; going on")
         if plan.kind is Kind.LIVE and plan.to_mail and not order.is_workers:
             _grant_grace(newsletter, order, mailing)
         receipt = plan.folder / "receipt.json"
@@ -134,12 +139,20 @@ def _hand_over(
         "sending ended",
         extra=facts_of(mailing, counts=dict(counts), failure=type(failure).__name__ if failure else None),
     )
+    if failure is None and queued and _is_left(order, shares=shares):
+        screen.say(f"issue {mailing.issue} is left to the workers: {screen.spoken_readers(counts[State.QUEUED])}")
+        return 0
     _summarise(newsletter, order, ledger, had_work=queued > 0, has_failed=failure is not None)
     if failure is not None:
         raise failure
     if counts[State.QUEUED] or counts[State.DEFERRED] or counts[State.SENDING]:
         return _UNFINISHED
     return _IN_DOUBT if counts[State.IN_DOUBT] else 0
+
+
+def _is_left(order: Order, *, shares: bool) -> bool:
+    """Whether workers send what is queued, and not this process."""
+    return order.detaches or (order.is_workers and shares)
 
 
 def _send(newsletter: Newsletter, order: Order, ledger: Ledger, way: Callable[..., bool]) -> None:
@@ -168,15 +181,13 @@ def _send(newsletter: Newsletter, order: Order, ledger: Ledger, way: Callable[..
         screen.note(f"the first {ended:,} readers are mailed; the others follow in {screen.spoken_time(wait)}")
         if not passes(newsletter.database, mailing.id, wait, order.on_interrupt):
             return
-    if not newsletter.database.is_shared or mailing.kind is not Kind.LIVE:
-        if order.detaches:
-            leave_to_workers(newsletter.database, mailing.id)
-        else:
-            way(terms)
+    shares = newsletter.database.is_shared and mailing.kind is Kind.LIVE
+    if not shares:
+        leave_to_workers(newsletter.database, mailing.id) if order.detaches else way(terms)
         return
     hand_out(newsletter, ledger)
     forget_schedule(newsletter.database, mailing.id)
-    if not order.detaches and not order.is_workers:
+    if not _is_left(order, shares=shares):
         deal = dealer_of(newsletter, mailing)
         send_with_others(newsletter, order, ledger, partial(way, replace(terms, patience=timedelta()), deal=deal))
 

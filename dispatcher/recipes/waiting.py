@@ -1,13 +1,17 @@
-"""Waits for a while, unless somebody interrupts or stops the mailing."""
+"""Waits: for a while, unless somebody interrupts or stops the mailing, or for those who send it beside us."""
 
 import signal
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
+from dispatcher.errors import Unfinished
 from dispatcher.storage.control import is_stopped
 from dispatcher.storage.database import Database
+from dispatcher.storage.runs import running
 
 _BETWEEN_LOOKS = 0.5  # seconds in which a stop is noticed
+_DRAINED_WITHIN = 60.0  # seconds
 
 
 def passes(database: Database, mailing_id: int, seconds: float, on_interrupt: Callable[[], None]) -> bool:
@@ -30,3 +34,12 @@ def passes(database: Database, mailing_id: int, seconds: float, on_interrupt: Ca
         for each, handler in before.items():
             signal.signal(each, handler)
     return True
+
+
+def let_others_end(database: Database, mailing_id: int, dead_after: timedelta) -> None:
+    """Waits until nobody sends a mailing that was stopped. Raises Unfinished, naming who does not end."""
+    until = time.monotonic() + _DRAINED_WITHIN
+    while living := [each for each in running(database, mailing_id) if each.silence < dead_after]:
+        if time.monotonic() > until:
+            raise Unfinished(f"pid {living[0].pid} on {living[0].host} is still sending; wait for it, or end it")
+        time.sleep(_BETWEEN_LOOKS)

@@ -49,10 +49,10 @@ def leave_while_sending(folder: Path, *, readers: int, leavers: int, port: int) 
     make_newsletter(folder, readers=readers)
     newsletter = Newsletter(folder)
     with Sink(folder / "sink", lax=True) as sink:
-        server = newsletter.start("dispatcher", "serve", "--port", str(port))
+        server = newsletter.start_installed("dispatcher", "serve", "--port", str(port))
         newsletter.wait_for_port(port, server)
         newsletter.env["DISPATCHER_RELAY"] = sink.url
-        sending = newsletter.start("send-issue", "1", "--yes")
+        sending = newsletter.start_installed("send-issue", "1", "--yes")
         try:
             statuses, seconds, left_at, queued = _post_all(folder, _links(folder, leavers), port, sending)
             sending.wait(1200)

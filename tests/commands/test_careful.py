@@ -53,7 +53,7 @@ def at_a_terminal(newsletter: Newsletter, *command: str, types: str) -> tuple[in
 
 def test_a_database_that_lost_the_mailing_does_not_send_again(live: Newsletter, relay: Relay) -> None:
     live.send()
-    for table in ("delivery", "mailing_list", "edition", "mailing"):
+    for table in ("delivery", "mailing_list", "edition", "run", "mailing"):
         live.change(f"DELETE FROM {table}")  # noqa: S608
     live.send(code=77)
     assert relay.copies == dict.fromkeys(CAST, 1)

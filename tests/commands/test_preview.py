@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
+from tests.axe import objections
 from tests.checking.desk import GOOD, Desk
 from tests.newsletter import SCRIPTS
 
@@ -146,7 +146,7 @@ def test_it_is_worked_with_the_keyboard_and_axe_finds_nothing(tab: Page) -> None
         expect(tab.locator(f"#tab-{name}")).to_have_attribute("aria-selected", "true")
         for scheme in ("light", "dark"):
             tab.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-            found = Axe().run(tab, options={"iframes": False}).response["violations"]
+            found = objections(tab, iframes=False)
             assert [(name, each["id"]) for each in found if each["impact"] in {"serious", "critical"}] == []
         tab.press(f"#tab-{name}", "ArrowRight")
     expect(tab.locator("#tab-desktop")).to_be_focused()

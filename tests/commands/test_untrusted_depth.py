@@ -1,13 +1,11 @@
 """Input made to break the machine ends with one clear line, soon, in bounded memory, and with no mail."""
 
 import resource
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 
-from tests.content.trees import ROOT
 from tests.newsletter import Newsletter
 
 DEEP = 10_000
@@ -70,22 +68,8 @@ def test_hostile_input_ends_with_one_line_and_no_mail(
 ) -> None:
     newsletter.write(hostile.path, hostile.content())
     (newsletter.folder / "issues/29/issue.zh.md").unlink()
-    done = subprocess.run(
-        newsletter._command(command),
-        cwd=newsletter.folder,
-        env=newsletter._env({"PYTHONPATH": str(ROOT)}),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        preexec_fn=_limit,  # no thread of ours is running
-    )
+    done = newsletter.run(*command, limits={resource.RLIMIT_AS: _BYTES, resource.RLIMIT_CPU: _SECONDS})
     assert done.returncode == 65, done.stderr
     assert hostile.says in done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
     assert newsletter.outbox() == []
-
-
-def _limit() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (_BYTES, _BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))

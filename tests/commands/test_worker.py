@@ -83,7 +83,7 @@ def test_it_ends_in_the_wait_after_a_canary(live: Newsletter, relay: Relay) -> N
     table = '\n[tool.dispatcher.canary]\nreaders = 3\nwait = "1h"\nmost_refused = 0.5\n'
     live.write("pyproject.toml", live.read("pyproject.toml") + table)
     schedule(live, "29")
-    worker = live.start("dispatcher", "worker")
+    worker = live.start_installed("dispatcher", "worker")
     relay.wait_for(lambda relay: len(relay.copies) == 3)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(30) == 0

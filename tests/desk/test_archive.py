@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from dispatcher.config import Settings, load_settings
@@ -15,6 +14,7 @@ from dispatcher.errors import InputWrong, NotFound
 from dispatcher.recipes.archive import archive
 from dispatcher.recipes.newsletter import open_newsletter
 from dispatcher.recipes.site import site_of
+from tests.axe import objections
 from tests.checking.desk import GOOD, SETTINGS, Desk
 from tests.newsletter import Newsletter
 
@@ -61,7 +61,7 @@ def test_every_page_opens_from_the_front_page_and_axe_finds_nothing(desk: Desk, 
         assert tab.evaluate("document.documentElement.scrollWidth") <= 375
         for scheme in ("light", "dark"):
             tab.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-            found = Axe().run(tab).response["violations"]
+            found = objections(tab)
             assert [each["id"] for each in found if each["impact"] in {"serious", "critical"}] == []
         links = tab.evaluate("[...document.links].map(link => link.href)")
         waiting += [each for each in links if each.endswith(".html") and each not in {*seen, *waiting}]
@@ -77,7 +77,7 @@ def test_axe_finds_nothing_on_the_page_that_is_served_either(live: Newsletter, t
     with open_newsletter(load_settings(live.folder, environment={})) as newsletter:
         tab.set_content(site_of(newsletter).public_issue_page(29, "en") or "")
     assert "It was a samovar." in tab.inner_text("body")
-    found = Axe().run(tab).response["violations"]
+    found = objections(tab)
     assert [each["id"] for each in found if each["impact"] in {"serious", "critical"}] == []
 
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 from typer.testing import CliRunner
 
 from dispatcher.cli.main import app
 from dispatcher.storage.database import open_database
+from tests.axe import objections
 from tests.newsletter import ANN, BOB, DAN, EVE, Newsletter
 from tests.relay import Relay
 
@@ -53,12 +53,12 @@ def test_the_page_tells_all_needs_nothing_else_and_axe_finds_nothing(
     assert EVE in words
     assert "Sent without staging: the printer waits" in words
     assert BAD_NAME in words
-    assert tab.locator("svg").count() == 1
+    assert tab.locator("svg").count() in {1, 2}  # the second, if the send went on into another second
     assert asked == [path.as_uri()]
     assert tab.evaluate("document.documentElement.scrollWidth") <= 375
     for scheme in ("light", "dark"):
         tab.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        found = Axe().run(tab).response["violations"]
+        found = objections(tab)
         assert [each["id"] for each in found if each["impact"] in {"serious", "critical"}] == []
 
 

@@ -1,6 +1,6 @@
 """Whatever is asked, in whatever words: no 500, no other reader's state, and nobody's words come back as markup.
 
-The long form: `DISPATCHER_TESTS_EXAMPLES=100000 python -m pytest tests/web/test_any_request.py`.
+The long form: `DISPATCHER_TESTS_LONG=1 python -m pytest tests/web/test_any_request.py`.
 """
 
 import json

@@ -1,6 +1,6 @@
 """What was not signed here for just this page opens nothing, and neither its answer nor its time tells why.
 
-The long form: `DISPATCHER_TESTS_EXAMPLES=100000 python -m pytest tests/web/test_forged_tokens.py`.
+The long form: `DISPATCHER_TESTS_LONG=1 python -m pytest tests/web/test_forged_tokens.py`.
 """
 
 from collections.abc import Callable, Mapping

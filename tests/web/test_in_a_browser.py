@@ -15,12 +15,14 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
+from tests.axe import objections
 from tests.newsletter import Newsletter, text_of
 
-ACCESSIBLE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+ACCESSIBLE = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+CROWD = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     base = f"http://127.0.0.1:{port}"
     newsletter.env["DISPATCHER_BASE_URL"] = base
     newsletter.replace("pyproject.toml", 'list = "readers"', 'list = "readers"\nopen_lists = ["readers", "events"]')
-    crowd = [[f"reader{number}@example.com", f"Reader {number}", ("", "zh")[number % 2]] for number in range(200)]
+    crowd = [[f"reader{number}@example.com", f"Reader {number}", ("", "zh")[number % 2]] for number in range(CROWD)]
     newsletter.write_readers(crowd)
     newsletter.expect(0, "send-issue", "29")
     server = newsletter.start("dispatcher", "serve", "--port", str(port))
@@ -163,8 +165,7 @@ def test_every_page_can_be_used_by_everybody(served: Served, browser: Browser, l
         page.goto(path)
         page.screenshot(path=tmp_path / f"{number}.png", full_page=True)
         assert fits(page), path
-        found = Axe().run(page, options=ACCESSIBLE)
-        assert found.violations_count == 0, f"{path}: {found.generate_report()}"
+        assert objections(page, runOnly=ACCESSIBLE) == [], path
     context.close()
 
 
@@ -173,7 +174,7 @@ def test_a_program_that_follows_every_link_and_runs_every_script_changes_nothing
 ) -> None:
     texts = [text_of(parsed(path)) for path in (served.newsletter.folder / "outbox/new").glob("i29.*")]
     links = {link.rstrip(">),.") for text in texts for link in re.findall(rf"{served.base}\S+", text)}
-    assert len([link for link in links if "/u/" in link]) == 200
+    assert len([link for link in links if "/u/" in link]) == CROWD
     before = served.state()
     context = browser.new_context()
     page = context.new_page()
