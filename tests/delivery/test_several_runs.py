@@ -106,6 +106,28 @@ def test_messages_go_no_faster_than_the_limit_says_of_both_together(street: Stre
     assert taken_at[-1] - taken_at[0] >= 119 / 60 - BURST
 
 
+def test_while_the_database_does_not_answer_nothing_goes_that_was_not_granted(street: Street) -> None:
+    office = street.offices[0]
+    relay = read_relay(street.relay.url, folder=Path())
+    assert isinstance(relay, SmtpRelay)
+    relay = replace(relay, per_second=60.0)
+
+    async def send() -> None:
+        office.stop, begun = asyncio.Event(), asyncio.Event()
+        office.on_outcome = lambda _: begun.set()
+        sending = asyncio.create_task(office.deliver(relay, clock=Clock(now=now())))
+        await begun.wait()
+        with office.database.engine.connect() as other, other.begin():
+            other.exec_driver_sql("LOCK TABLE allowance")
+            before = len(office.told)
+            await asyncio.sleep(1.0)  # sixty messages' worth
+            assert len(office.told) - before <= 60 * BURST + 1
+        await sending
+
+    asyncio.run(asyncio.wait_for(send(), SOON))
+    assert street.sent == [60, 0]
+
+
 def test_a_domain_has_no_more_connections_than_it_may_from_both_together(street: Street) -> None:
     street.relay.delay("dot", 0.02)
     street.send(Pacing(each_domain=Limit(connections=3)), connections=8)

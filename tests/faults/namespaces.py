@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.servers.cell import absent
 from tests.servers.proxy import long_way_to
 from tests.sink import Sink
 from tests.storage.books import enlist, freeze_to, open_at
@@ -102,7 +101,7 @@ def measure(
 def two_namespaces() -> Iterator[list[Machine]]:
     """Two networks with a way to this one; needs root and the program `ip`, of the package iproute2."""
     if shutil.which("ip") is None or os.geteuid() != 0:
-        absent("the program ip (iproute2), or root to run it,")
+        sys.exit("namespaces: needs root, and the program ip of the package iproute2")
     with contextlib.ExitStack() as stack:
         machines = []
         for issue, connections in zip((29, 30), CONNECTIONS, strict=True):

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -172,15 +173,17 @@ def test_many_who_ask_at_once_hold_no_more_than_there_is(house: House) -> None:
     until = time.monotonic() + 1.0
 
     def work(run: int) -> int:
-        best = 0
+        best, wants = 0, Random(run)  # noqa: S311  the same each time
         while time.monotonic() < until:
-            got = house.places(run, uses=held[run], wants=most, most=most)
+            got = house.places(run, uses=held[run], wants=wants.randint(1, most), most=most)
             with lock:
                 held[run] = max(held[run], got)
                 worst[0] = max(worst[0], sum(held.values()))
             best = max(best, got)
+            house.places(run, uses=held[run], wants=0, most=most)
             with lock:
-                held[run] = min(held[run], got)  # it comes down, and tells so next time
+                held[run] = 0  # told only afterwards
+            house.places(run, uses=0, wants=0, most=most)
         return best
 
     with ThreadPoolExecutor(len(runs)) as pool:
