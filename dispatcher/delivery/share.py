@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from dispatcher.storage.allowances import HORIZON, Grant, MessageWish, PlaceWish
 
-POLL = 0.2  # seconds between two looks at what was granted
-_LATE = 0.3  # seconds for which a time that has passed may still be used
+POLL = 0.15  # seconds between two looks at what was granted
+_LATE = 0.15  # seconds for which a time that has passed may still be used
 _LOOK = 1.0  # seconds after which a run looks what the others have left it
 
 
@@ -41,14 +41,17 @@ class Times:
             self._times.popleft()
 
     def wish(self, waiting: int) -> MessageWish | None:
-        """What to ask for while so many messages wait: no more than was of use, since what passes is lost to all."""
-        if self._missed:
-            self._useful = max(self._useful - self._missed, 1)
+        """What to ask for while so many messages wait, no more than was of use; what was of none is given back."""
+        unused = self._missed
+        if unused:
+            self._useful = max(self._useful - unused, 1)
         elif self._is_missing_some:
             self._useful = min(2 * self._useful, self._most)
         self._missed, self._is_missing_some = 0, False
-        wanted = min(waiting, self._useful) - len(self._times)
-        return MessageWish(key=self.key, per_second=self._per_second, messages=wanted) if wanted > 0 else None
+        wanted = max(min(waiting, self._useful) - len(self._times), 0)
+        if not wanted and not unused:
+            return None
+        return MessageWish(key=self.key, per_second=self._per_second, messages=wanted, unused=unused)
 
     def receive(self, grant: Grant) -> None:
         """What was granted just now."""
@@ -65,6 +68,7 @@ class Places:
         self.count = 0
         self._clock = clock
         self._declared = 0
+        self._wanted = 0  # when it asked last
         self._asked_at = float("-inf")
 
     def wish(self, *, in_use: int, wanted: int) -> PlaceWish | None:
@@ -76,10 +80,10 @@ class Places:
         is_idle = not uses and not wanted
         if is_idle and not self._declared and self._asked_at == float("-inf"):
             return None
-        is_missing_all = wanted > 0 and self.count == 0
-        if not is_idle and not is_missing_all and uses >= self._declared and self._clock() < self._asked_at + _LOOK:
+        has_news = wanted > self._wanted or uses < self._declared or (wanted > 0 and self.count == 0)
+        if not is_idle and not has_news and self._clock() < self._asked_at + _LOOK:
             return None
-        self._declared = uses
+        self._declared, self._wanted = uses, wanted
         self._asked_at = float("-inf") if is_idle else self._clock()
         return PlaceWish(key=self.key, most=self.most, uses=uses, wants=wanted)
 

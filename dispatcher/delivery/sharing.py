@@ -53,15 +53,20 @@ class Sharing:
         """Asks once, and then whenever something is wanted, until the block ends."""
         ended = asyncio.Event()
         self._answered_at = self._terms.ticks()
+        for route in run.routes:
+            route.lines_wanted = 1  # which begins alone
         await self._ask(run)
+        for route in run.routes:
+            route.lines_wanted = 0
         asking = asyncio.create_task(self._go_on_asking(run, ended))
+        asking.add_done_callback(lambda task: None if task.cancelled() or not task.exception() else run.stop.set())
         try:
             yield
         finally:
             ended.set()
             await asyncio.wait({asking}, timeout=_TIME_TO_END)
-            asking.cancel()
             self._allowances.close()
+        await asking
 
     async def _go_on_asking(self, run: Run, ended: asyncio.Event) -> None:
         while not ended.is_set():

@@ -15,7 +15,7 @@ from dispatcher.storage.database import Database
 from dispatcher.storage.runs import clock
 from dispatcher.storage.schema import delivery, holding, run
 
-HORIZON = 0.5  # seconds ahead for which messages are granted
+HORIZON = 0.3  # seconds ahead for which messages are granted; with what may be late, the longest burst
 _TURN = 10.0  # seconds
 _FEWEST = 10  # messages of a day that are reserved at a time
 _SILENT = timedelta(seconds=60)  # since a run's last sign of life: it will not use what it has reserved
@@ -26,18 +26,21 @@ _KNOW = """
 """
 _LOCK = "SELECT FROM allowance WHERE key = ANY(%s) ORDER BY key FOR UPDATE"
 _GRANT = f"""
-    WITH asked AS (SELECT * FROM unnest(%s::text[], %s::float8[], %s::int[]) AS asked (key, per_second, messages)),
+    WITH asked AS (
+        SELECT * FROM unnest(%s::text[], %s::float8[], %s::int[], %s::int[])
+            AS asked (key, per_second, messages, unused)),
     clock AS MATERIALIZED (SELECT extract(epoch FROM clock_timestamp())::float8 AS now),
     begun AS (
-        SELECT key, per_second, messages, now, greatest(next_at, now) AS at
+        SELECT key, per_second, messages, now, greatest(next_at - unused / per_second, now) AS at
         FROM asked JOIN allowance USING (key) CROSS JOIN clock),
     granted AS MATERIALIZED (
-        SELECT key, per_second, at, at - now AS begins_in, CASE WHEN at < now + {HORIZON}
-            THEN least(messages, greatest(1, floor((now + {HORIZON} - at) * per_second)))::int ELSE 0 END AS messages
+        SELECT key, per_second, at, at - now AS begins_in, CASE WHEN at < now + {HORIZON} THEN
+            least(messages, greatest(1, floor(({HORIZON} - (at - now)) * per_second + 0.001)))::int ELSE 0 END
+            AS messages
         FROM begun),
     moved AS (
         UPDATE allowance SET next_at = granted.at + granted.messages / granted.per_second
-        FROM granted WHERE allowance.key = granted.key AND granted.messages > 0)
+        FROM granted WHERE allowance.key = granted.key)
     SELECT key, begins_in, messages FROM granted
 """  # noqa: S608  a constant
 _GIVE_BACK = "DELETE FROM holding WHERE run_id = %s AND key = ANY(%s)"
@@ -55,20 +58,20 @@ _PLACE = """
         SELECT holding.* FROM holding JOIN run ON run.id = holding.run_id
         WHERE key = ANY(%s) AND run.ended_at IS NULL),
     whole AS (
-        SELECT key, min(most) AS most, sum(count) AS held, min(most) / count(*) AS fair FROM living GROUP BY key),
+        SELECT key, run_id, count, wanted, min(most) OVER own AS most, sum(count) OVER own AS held,
+            min(most) OVER own / count(*) OVER own AS fair
+        FROM living WINDOW own AS (PARTITION BY key)),
     spread AS (
-        SELECT key, whole.most - sum(least(wanted, fair)) AS spare, count(*) FILTER (WHERE wanted > fair) AS hungry
-        FROM living JOIN whole USING (key) GROUP BY key, whole.most),
-    ranked AS (
-        SELECT key, run_id, count, wanted, fair, held, whole.most, wanted > fair AS is_hungry,
+        SELECT *, wanted > fair AS is_hungry, most - sum(least(wanted, fair)) OVER own AS spare,
+            count(*) FILTER (WHERE wanted > fair) OVER own AS hungry,
             row_number() OVER (PARTITION BY key, wanted > fair ORDER BY run_id)
                 + CASE WHEN fair > 0 THEN 0 ELSE floor(extract(epoch FROM now()) / %s::float8) END AS turn
-        FROM living JOIN whole USING (key)),
+        FROM whole WINDOW own AS (PARTITION BY key)),
     part AS (
         SELECT key, count, most - held + count AS free, CASE WHEN NOT is_hungry THEN wanted
             ELSE least(wanted, fair + div(spare, hungry)
                 + CASE WHEN mod(turn::bigint, hungry) < mod(spare, hungry) THEN 1 ELSE 0 END) END AS part
-        FROM ranked JOIN spread USING (key) WHERE run_id = %s),
+        FROM spread WHERE run_id = %s),
     placed AS MATERIALIZED (SELECT key, count, greatest(0, least(part, free))::int AS places FROM part),
     kept AS (
         UPDATE holding SET count = greatest(placed.count, placed.places)
@@ -84,6 +87,7 @@ class MessageWish:
     key: str
     per_second: float
     messages: int
+    unused: int = 0  # that were granted and did not go: they are given back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +153,7 @@ class Allowances:
             connection.execute(_LOCK, (keys,))  # what follows sees what those have done who had the lock before
             granted = connection.execute(
                 _GRANT, ([each.key for each in messages], [each.per_second for each in messages],
-                         [each.messages for each in messages])
+                         [each.messages for each in messages], [each.unused for each in messages])
             )  # fmt: skip
             connection.execute(
                 _DECLARE, (run_id, places_keys, [each.uses for each in places], [each.wants for each in places],

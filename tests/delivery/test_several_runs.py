@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,28 @@ def test_messages_go_no_faster_than_the_limit_says_of_both_together(street: Stre
     assert taken_at[-1] - taken_at[0] >= 119 / 60 - BURST
 
 
+def test_while_the_database_does_not_answer_nothing_goes_that_was_not_granted(street: Street) -> None:
+    office = street.offices[0]
+    relay = read_relay(street.relay.url, folder=Path())
+    assert isinstance(relay, SmtpRelay)
+    relay = replace(relay, per_second=60.0)
+
+    async def send() -> None:
+        office.stop, begun = asyncio.Event(), asyncio.Event()
+        office.on_outcome = lambda _: begun.set()
+        sending = asyncio.create_task(office.deliver(relay, clock=Clock(now=now())))
+        await begun.wait()
+        with office.database.engine.connect() as other, other.begin():
+            other.exec_driver_sql("LOCK TABLE allowance")
+            before = len(office.told)
+            await asyncio.sleep(1.0)  # sixty messages' worth
+            assert len(office.told) - before <= 60 * BURST + 1
+        await sending
+
+    asyncio.run(asyncio.wait_for(send(), SOON))
+    assert street.sent == [60, 0]
+
+
 def test_a_domain_has_no_more_connections_than_it_may_from_both_together(street: Street) -> None:
     street.relay.delay("dot", 0.02)
     street.send(Pacing(each_domain=Limit(connections=3)), connections=8)
@@ -126,3 +149,25 @@ def test_what_a_run_reserved_of_a_day_and_did_not_need_another_has(street: Stree
     street.send(per_day=120)
     assert street.ended == [None, None]
     assert street.sent == [60, 60]
+
+
+def test_a_run_that_waits_for_a_deferred_reader_keeps_nothing_from_the_others(street: Street) -> None:
+    waits, sends = street.offices
+    street.relay.reply("rcpt", "452 4.2.2 mailbox full", to="r0@example.de", times=1)
+    relay = read_relay(street.relay.url, folder=Path())
+    assert isinstance(relay, SmtpRelay)
+    relay = replace(relay, connections=1, per_day=119)
+
+    async def both() -> None:
+        waits.stop, sends.stop = asyncio.Event(), asyncio.Event()
+        waiting = asyncio.create_task(waits.deliver(relay, patience=timedelta(hours=1), clock=Clock(now=now())))
+        while len(waits.told) < 60:
+            assert not waiting.done()
+            await asyncio.sleep(0.01)
+        await sends.deliver(relay, clock=Clock(now=now()))
+        assert not waiting.done()
+        waits.stop.set()
+        await waiting
+
+    asyncio.run(asyncio.wait_for(both(), SOON))
+    assert street.sent == [59, 60]

@@ -51,7 +51,7 @@ def test_messages_go_at_the_times_that_were_granted(shared: Shared) -> None:
 def test_times_that_passed_are_not_made_up_for_in_a_burst(shared: Shared) -> None:
     ticks, times, pace = shared
     times.receive(Grant(begins_in=0.0, messages=5))
-    ticks.now += 0.6
+    ticks.now += 0.4
     assert sent(pace, ticks, 0.01) <= 3
     times.receive(Grant(begins_in=0.0, messages=5))
     ticks.now += 30
@@ -64,16 +64,16 @@ def test_it_asks_for_what_waits_and_for_less_of_what_was_of_no_use(shared: Share
     pace.wait()
     wish = times.wish(100)
     assert wish is not None
-    assert wish.messages == 6
+    assert wish.messages == 4
     assert times.wish(2) is not None
-    times.receive(Grant(begins_in=0.0, messages=6))
+    times.receive(Grant(begins_in=0.0, messages=4))
     assert times.wish(100) is None  # it has them
     ticks.now += 10
     pace.wait()  # all have passed
     wish = times.wish(100)
     assert wish is not None
-    assert wish.messages == 1
-    for expected in (2, 4, 6, 6):
+    assert (wish.messages, wish.unused) == (1, 4)
+    for expected in (2, 4, 4):
         pace.wait()
         wish = times.wish(100)
         assert wish is not None
@@ -121,6 +121,7 @@ def test_what_was_granted_is_declared_until_less_is_in_use() -> None:
     assert (first.uses, first.wants) == (0, 8)
     places.receive(5)
     assert places.wish(in_use=3, wanted=8) is None  # nothing new
+    assert places.wish(in_use=3, wanted=7) is None
     ticks.now += 1
     second = places.wish(in_use=3, wanted=8)
     assert second is not None
@@ -130,6 +131,16 @@ def test_what_was_granted_is_declared_until_less_is_in_use() -> None:
     third = places.wish(in_use=2, wanted=8)
     assert third is not None
     assert third.uses == 2
+
+
+def test_who_wants_more_than_before_asks_at_once() -> None:
+    places = Places("relay", 8, Ticks())
+    places.wish(in_use=0, wanted=1)
+    places.receive(1)
+    more = places.wish(in_use=1, wanted=6)
+    assert more is not None
+    assert (more.uses, more.wants) == (1, 6)
+    assert places.wish(in_use=1, wanted=6) is None
 
 
 def test_what_is_idle_is_given_back_once() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.faults.kills import Tally, kill_at_random, restart_at_random, terminate_at_random
+from tests.faults.namespaces import CONNECTIONS, IN_ALL, IN_PART, measure, two_namespaces
 from tests.faults.points import CASES, kill_at
 from tests.faults.room import engine_alone, readers, whole_program
 from tests.faults.sick import fill_disk, lock_database, turn_clock
@@ -91,9 +92,30 @@ def clock(folder: Path) -> str:
     return f"a clock that jumps by an hour: {sum(each.doubts for each in illnesses)} in doubt"
 
 
+def namespaces(folder: Path) -> str:
+    seconds, told = 60.0, []
+    with own_postgresql() as server, two_namespaces() as machines:
+        for number, rates in enumerate((IN_ALL, IN_PART)):
+            with server.database() as url:
+                arrivals = measure(folder / f"{number}", url, machines, rates, seconds=seconds)
+            for name, rate in rates.items():
+                came = arrivals.between(name, arrivals.at[0], arrivals.at[0] + seconds)
+                most = arrivals.most_within(name, 10.0)
+                told.append(f"{name} {came} of {rate * seconds:.0f}, at most {most} of {rate * 10:.0f} in 10 s")
+            told.append(f"of each {dict(arrivals.by_machine)}, {arrivals.most_connections} at once")
+            for name, rate in rates.items():
+                assert (
+                    abs(arrivals.between(name, arrivals.at[0], arrivals.at[0] + seconds) / (rate * seconds) - 1) <= 0.05
+                ), told
+                assert arrivals.most_within(name, 10.0) <= rate * 10 * 1.05, told
+            assert arrivals.most_connections <= min(CONNECTIONS), told
+    return f"two namespaces for twice {seconds:.0f} s: {'; '.join(told)}"
+
+
 def main() -> None:
     every: dict[str, Callable[[Path], str]] = {
-        each.__name__: each for each in (points, kills, postgresql, program, terms, storm, disk, lock, clock)
+        each.__name__: each
+        for each in (points, kills, postgresql, program, terms, storm, disk, lock, clock, namespaces)
     }
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -47,7 +47,7 @@ def main() -> int:
         run(
             ledger,
             [replace(relay, connections=told.connections)],
-            _builder(told.octets),
+            make_builder(told.octets),
             Terms(patience=timedelta(seconds=told.patience), retry_for=timedelta(days=1)),
             recorders=told.folder,
             progress=lambda _: None,
@@ -66,7 +66,8 @@ def main() -> int:
     return 76 if counts[State.IN_DOUBT] else 0
 
 
-def _builder(octets: int) -> Callable[[Delivery, datetime], Parcel]:
+def make_builder(octets: int) -> Callable[[Delivery, datetime], Parcel]:
+    """Builds messages of about this size."""
     body = _LINE * (octets // len(_LINE))
 
     def build(delivery: Delivery, date: datetime) -> Parcel:

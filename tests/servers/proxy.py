@@ -22,8 +22,8 @@ class Way:
 
 
 @contextlib.contextmanager
-def long_way_to(port: int, *, round_trip: float = 0) -> Iterator[Way]:
-    """Listens on a port of its own until the block ends; `round_trip` in seconds."""
+def long_way_to(port: int, *, round_trip: float = 0, host: str = "127.0.0.1", listens_at: int = 0) -> Iterator[Way]:
+    """Listens, on a port of its own unless told, until the block ends; `round_trip` in seconds."""
     way, started, stopped = Way(), threading.Event(), threading.Event()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -33,7 +33,7 @@ def long_way_to(port: int, *, round_trip: float = 0) -> Iterator[Way]:
             both.create_task(_carry(there_reader, writer, round_trip / 2, way, "server"))
 
     async def serve() -> None:
-        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        server = await asyncio.start_server(accept, host, listens_at)
         way.port = server.sockets[0].getsockname()[1]
         started.set()
         await asyncio.to_thread(stopped.wait)

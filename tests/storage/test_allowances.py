@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -44,8 +45,10 @@ class House:
         dealt = self._allowances[run].deal(run, [], [PlaceWish(key=RELAY, most=most, uses=uses, wants=wants)])
         return dealt.places.get(RELAY, 0)
 
-    def messages(self, run: int, messages: int, *, per_second: float, key: str = RELAY) -> tuple[float, int]:
-        wish = MessageWish(key=key, per_second=per_second, messages=messages)
+    def messages(
+        self, run: int, messages: int, *, per_second: float, key: str = RELAY, unused: int = 0
+    ) -> tuple[float, int]:
+        wish = MessageWish(key=key, per_second=per_second, messages=messages, unused=unused)
         grant = self._allowances[run].deal(run, [wish], []).messages[key]
         return grant.begins_in, grant.messages
 
@@ -72,11 +75,11 @@ def house(tmp_path: Path, postgresql: PostgreSQL) -> Iterator[House]:
 def test_a_rate_grants_what_goes_within_the_horizon_and_goes_on_where_it_ended(house: House) -> None:
     run, other = house.begin(), house.begin()
     begins_in, count = house.messages(run, 1_000, per_second=100)
-    assert (begins_in, count) == (0, 50)
+    assert (begins_in, count) == (0, 30)
     begins_in, count = house.messages(other, 1_000, per_second=100)
-    assert count < 25  # what passed since, or one
+    assert count < 20  # what passed since, or one
     assert begins_in + count / 100 <= HORIZON + 0.01
-    assert house.messages(other, 1_000, per_second=100, key="all") == (0, 50)  # another limit
+    assert house.messages(other, 1_000, per_second=100, key="all") == (0, 30)  # another limit
 
 
 def test_a_rate_below_one_message_in_the_horizon_grants_one_and_then_none_until_it_is_time(house: House) -> None:
@@ -84,6 +87,16 @@ def test_a_rate_below_one_message_in_the_horizon_grants_one_and_then_none_until_
     assert house.messages(run, 5, per_second=0.1) == (0, 1)
     begins_in, count = house.messages(run, 5, per_second=0.1)
     assert (round(begins_in), count) == (10, 0)
+
+
+def test_what_was_granted_and_did_not_go_another_may_have_but_nothing_of_what_is_past(house: House) -> None:
+    run, other = house.begin(), house.begin()
+    assert house.messages(run, 1, per_second=0.1) == (0, 1)
+    assert house.messages(run, 0, per_second=0.1, unused=1)[1] == 0
+    assert house.messages(other, 1, per_second=0.1) == (0, 1)
+    assert house.messages(run, 0, per_second=0.1, unused=1_000)[1] == 0
+    assert house.messages(other, 100, per_second=0.1) == (0, 1)
+    assert house.messages(other, 100, per_second=0.1)[1] == 0
 
 
 def test_many_who_ask_at_once_get_no_more_than_the_rate(house: House) -> None:
@@ -101,7 +114,7 @@ def test_many_who_ask_at_once_get_no_more_than_the_rate(house: House) -> None:
         granted = sum(pool.map(ask, runs))
     lasted = time.monotonic() - begun
     assert granted <= (lasted + HORIZON) * 200 + 1
-    assert granted >= 200
+    assert granted >= 190
 
 
 # --- places ----------------------------------------------------------------------------------------------
@@ -160,15 +173,17 @@ def test_many_who_ask_at_once_hold_no_more_than_there_is(house: House) -> None:
     until = time.monotonic() + 1.0
 
     def work(run: int) -> int:
-        best = 0
+        best, wants = 0, Random(run)  # noqa: S311  the same each time
         while time.monotonic() < until:
-            got = house.places(run, uses=held[run], wants=most, most=most)
+            got = house.places(run, uses=held[run], wants=wants.randint(1, most), most=most)
             with lock:
                 held[run] = max(held[run], got)
                 worst[0] = max(worst[0], sum(held.values()))
             best = max(best, got)
+            house.places(run, uses=held[run], wants=0, most=most)
             with lock:
-                held[run] = min(held[run], got)  # it comes down, and tells so next time
+                held[run] = 0  # told only afterwards
+            house.places(run, uses=0, wants=0, most=most)
         return best
 
     with ThreadPoolExecutor(len(runs)) as pool:
