@@ -45,7 +45,7 @@ class Machine:
         return self.worker is not None and not self.way.is_cut
 
     def start(self, env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
-        self.worker, self.back_at = self.letter.start("dispatcher", "worker", env=env), None
+        self.worker = self.letter.start("dispatcher", "worker", env=env)
         return self.worker
 
     def kill(self) -> None:
@@ -245,12 +245,14 @@ def _cut(fleet: Fleet, draw: random.Random) -> None:
 def _bring_back(fleet: Fleet) -> bool:
     """Whoever's time has come."""
     for machine in fleet.machines:
-        if machine.worker is not None:
-            assert machine.worker.poll() is None, machine.said
+        if machine.worker is not None and (code := machine.worker.poll()) is not None:
+            assert code == 74, machine.said  # it began when there was no way to the database: as its unit says
+            machine.start()
         if machine.back_at is None or time.monotonic() < machine.back_at:
             continue
         if machine.way.is_cut:
             machine.way.is_cut, machine.back_at = False, None
         else:
+            machine.back_at = None
             machine.start()
     return True
