@@ -30,15 +30,14 @@ _LATEST = "03.04.00_50"  # the newest of the library's migrations that this prog
 _PATIENCE = 10.0  # seconds for a connection to the server
 _ENGINE = "engine"  # the fact of which migration its tables have
 _DEFERRING = JobManager(SyncPsycopgConnector())  # on connections that are given to it
-# By the library's own ways, but only of a job that nobody else was given meanwhile.
-_FINISH = text(
-    "SELECT procrastinate_finish_job_v1(id, 'succeeded', true) FROM procrastinate_jobs"
-    " WHERE id = :job AND status = 'doing' AND worker_id = :worker FOR UPDATE"
-)
-_GIVE_BACK = text(
-    "SELECT procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) FROM procrastinate_jobs"
-    " WHERE id = :job AND status = 'doing' AND worker_id IS NOT DISTINCT FROM :worker FOR UPDATE"
-)
+# By the library's own ways, but only of a job that nobody else was given meanwhile. It is locked in a part of its own:
+# otherwise the function would be called before the lock is had.
+_MINE = """
+    WITH mine AS MATERIALIZED (SELECT id FROM procrastinate_jobs
+        WHERE id = :job AND status = 'doing' AND worker_id IS NOT DISTINCT FROM :worker FOR UPDATE)
+"""
+_FINISH = text(f"{_MINE} SELECT procrastinate_finish_job_v1(id, 'succeeded', true) FROM mine")  # noqa: S608  a constant
+_GIVE_BACK = text(f"{_MINE} SELECT procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) FROM mine")  # noqa: S608
 _FIRST_DUE = text(
     "SELECT min(due_at) FROM delivery WHERE mailing_id = :mailing AND state = 'deferred' AND id >= :first AND id < :end"
 )

@@ -1,11 +1,14 @@
 """The queue of blocks: what a run took is its own until others took it for dead, and then it is theirs."""
 
 import asyncio
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from dispatcher.storage.database import Database
 from dispatcher.storage.jobs import open_jobs, release_stalled
@@ -71,3 +74,25 @@ def test_who_was_taken_for_dead_and_lives_takes_again(dealt: tuple[Database, Mai
             assert await jobs.take() == BLOCK
 
     asyncio.run(go_on())
+
+
+def test_two_may_give_the_same_job_to_others_at_once(dealt: tuple[Database, Mailing], postgresql: PostgreSQL) -> None:
+    database, mailing = dealt
+
+    async def one_takes() -> None:
+        async with open_jobs(database, mailing.id) as jobs:
+            assert await jobs.take() == BLOCK
+            with database.engine.connect() as faster, ThreadPoolExecutor(1) as thread:
+                faster.execute(
+                    text("SELECT procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) FROM procrastinate_jobs")
+                )
+                slower = thread.submit(asyncio.run, release_stalled(database, AT_ONCE))
+                until = time.monotonic() + 20
+                while not postgresql.execute("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+                    assert time.monotonic() < until
+                    assert not slower.done(), slower.result()
+                faster.commit()
+                slower.result(20)
+        assert dealt_out(database) == [mailing.id]
+
+    asyncio.run(one_takes())
