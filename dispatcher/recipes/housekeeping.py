@@ -23,5 +23,5 @@ def keep_house(newsletter: Newsletter) -> None:
         finally:
             ledger.close()
     if has_room(database):
-        asyncio.run(release_stalled(database, dead_after / 2))
+        asyncio.run(release_stalled(database, dead_after))
         deal_out_again(database)
