@@ -45,7 +45,7 @@ class Machine:
         return self.worker is not None and not self.way.is_cut
 
     def start(self, env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
-        self.worker = self.letter.start("dispatcher", "worker", env=env)
+        self.worker = self.letter.start_installed("dispatcher", "worker", env=env)
         return self.worker
 
     def kill(self) -> None:
