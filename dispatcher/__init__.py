@@ -11,13 +11,14 @@
     expressions.py  which readers something is for: `plan == "pro" and not "beta" in tags`
     audience/       WHO gets it: lists, their files and those of others, people, languages
     content/        WHAT they get: source/ → tree → drawing/ (MJML and text) → inlined edition → message/
-    delivery/       HOW it travels: relays, verdicts, the engine (the only async besides web/)
+    delivery/       HOW it travels: relays, verdicts, the engine (async, as are web/ and the queue in storage/jobs.py)
     returns/        WHAT comes back: one reader of returned mail, and the policy on it
     doctor/         WHY receivers will refuse us: DNS, TLS, pages, keys
     desk/           what the EDITOR sees: findings, preview, differences, report, archive, progress, readers
     web/            what READERS see, and other systems ask: one ASGI app
     storage/        what we REMEMBER: the only SQL (schema, readers and who may change what, mailings, ledger);
-                    SQLite and PostgreSQL differ in sqlite.py and postgres.py, their pens, and dialects.py alone
+                    SQLite and PostgreSQL differ in sqlite.py and postgres.py, their pens, and dialects.py alone;
+                    where several send, releases.py deals out blocks of a mailing and runs.py tells the living
 
 `send-issue 29` runs straight through:
 

@@ -255,13 +255,13 @@ class Newsletter:
         with (self.folder.parent / f"{command[0]}.log").open("ab") as log:
             return _zygote().start(command, folder=self.folder, env=self._env(env), log=log)
 
-    def start_installed(self, *command: str) -> subprocess.Popen[str]:
+    def start_installed(self, *command: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start a command by its installed script, as an editor's shell does."""
         with (self.folder.parent / f"{command[0]}.log").open("a", encoding="utf-8") as log:
             return subprocess.Popen(
                 self._command(command),
                 cwd=self.folder,
-                env=self._env(None),
+                env=self._env(env),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -68,12 +68,12 @@ async def deliver(
         terms=terms,
         writer=Writer(ledger, progress),
         stop=stop,
-        lease=None if dealer is None else Lease(terms.dead_after),
+        lease=Lease(terms.dead_after) if ledger.database.is_shared else None,
         say=say,
     )
     try:
         with _numbered(ledger, recorders, slots=sum(route.most_lines for route in routes)) as slots:
-            async with sharing.asking(run) if sharing else contextlib.nullcontext():
+            async with _living(run, dealer), sharing.asking(run) if sharing else contextlib.nullcontext():
                 await _send(run, slots, dealer)
     finally:
         await run.writer.close()
@@ -109,10 +109,10 @@ def _numbered(ledger: Ledger, recorders: Path, *, slots: int) -> Iterator[list[S
 
 
 async def _send_share(run: Run, slots: Sequence[Slot], dealer: Dealer) -> None:
-    """Sends block after block, and gives signs of life."""
+    """Sends block after block."""
     if run.ledger.run is not None:
         await dealer.join(run.ledger.run)
-    beside = [asyncio.create_task(_stay_alive(run, dealer)), asyncio.create_task(_tidy(run))]
+    tidying = asyncio.create_task(_tidy(run))
     try:
         while not run.is_over and (await run.feed.left() or await run.feed.more()):
             before = await run.feed.left()
@@ -121,20 +121,33 @@ async def _send_share(run: Run, slots: Sequence[Slot], dealer: Dealer) -> None:
             if before and await run.feed.left() == before and not run.is_over:
                 raise Unfinished("nobody could be mailed just now")
     finally:
-        for task in beside:
-            task.cancel()
-        await asyncio.gather(*beside, return_exceptions=True)
+        tidying.cancel()
+        await asyncio.gather(tidying, return_exceptions=True)
     if run.failure is not None:
         raise run.failure
+
+
+@contextlib.asynccontextmanager
+async def _living(run: Run, dealer: Dealer | None) -> AsyncIterator[None]:
+    """Gives signs of life where others could take the run for dead."""
+    if run.lease is None:
+        yield
+        return
+    staying = asyncio.create_task(_stay_alive(run, run.lease, dealer))
+    try:
+        yield
+    finally:
+        staying.cancel()
+        await asyncio.gather(staying, return_exceptions=True)
     if run.has_lost_touch:
         raise Unfinished("the database took no sign of life for too long: what is left goes to others")
 
 
-async def _stay_alive(run: Run, dealer: Dealer) -> None:
+async def _stay_alive(run: Run, lease: Lease, dealer: Dealer | None) -> None:
     """While nobody hears it, the run goes on until its lease is over."""
-    number, lease = run.ledger.run, run.lease
-    if number is None or lease is None:
-        raise RuntimeError("a run of several has a number and a lease")
+    number = run.ledger.run
+    if number is None:
+        raise RuntimeError("a run that others could take for dead has a number")
     while True:
         await asyncio.sleep(lease.beat)
         asked_at = lease.ticks()
@@ -143,7 +156,8 @@ async def _stay_alive(run: Run, dealer: Dealer) -> None:
                 lease.end()
                 return
             lease.renew(asked_at)
-            await dealer.give_sign_of_life()
+            if dealer is not None:
+                await dealer.give_sign_of_life()
 
 
 def _nothing_is_held(_block: int) -> bool:

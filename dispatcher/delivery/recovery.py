@@ -25,8 +25,9 @@ def recover(ledger: Ledger, relay: Relay, folder: Path, *, dead_after: timedelta
     dead = {each.id for each in running(ledger.database, ledger.mailing.id) if _is_dead(each, folder, dead_after)}
     for number in dead:
         end_run(ledger.database, number)
+    unsettled = ledger.unsettled()  # before: a run that begins meanwhile is then among those that live
     living = {each.id for each in running(ledger.database, ledger.mailing.id)}
-    left = [each for each in ledger.unsettled() if each.run not in living]
+    left = [each for each in unsettled if each.run not in living]
     in_doubt = 0
     runs: set[int | None] = {*dead, *(each.run for each in left)}
     for run in runs:

@@ -9,6 +9,7 @@ from dispatcher.recipes.due import PAUSE_AFTER_ERROR, begin
 from dispatcher.recipes.ending import End
 from dispatcher.recipes.housekeeping import keep_house
 from dispatcher.recipes.newsletter import Newsletter
+from dispatcher.recipes.presence import Presence
 from dispatcher.recipes.sharing import send_share
 from dispatcher.storage.control import due_mailings
 from dispatcher.storage.database import now, require_known_tables
@@ -22,19 +23,21 @@ _LONGEST_PAUSE = 30.0  # seconds, while the database cannot be reached
 
 def work_with_others(newsletter: Newsletter, end: End, *, is_once: bool) -> None:
     """Until it is told to end; with `is_once`, until nothing is dealt out any more. Raises LedgerFailed then."""
-    crew = _Crew(newsletter, end)
+    crew, presence = _Crew(newsletter, end), Presence(newsletter.database)
     try:
-        _work(newsletter, crew, end, is_once=is_once)
+        _work(newsletter, crew, presence, end, is_once=is_once)
     finally:  # Ctrl-C, too, lets open conversations end
         end.tell()
         crew.wait()
+        presence.end()
 
 
-def _work(newsletter: Newsletter, crew: "_Crew", end: End, *, is_once: bool) -> None:
+def _work(newsletter: Newsletter, crew: "_Crew", presence: Presence, end: End, *, is_once: bool) -> None:
     failures = looks = 0
     while not end.is_told:
         try:
             require_known_tables(newsletter.database)
+            presence.give_sign()
             if looks % _LOOKS_BETWEEN_ROUNDS == 0:
                 crew.begin_what_is_due()
                 keep_house(newsletter)

@@ -6,7 +6,7 @@ from dispatcher.delivery.recovery import recover
 from dispatcher.recipes.newsletter import Newsletter
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.mailings import mailing_with
-from dispatcher.storage.runs import under_way
+from dispatcher.storage.runs import end_silent_workers, under_way
 
 
 def keep_house(newsletter: Newsletter) -> None:
@@ -15,6 +15,7 @@ def keep_house(newsletter: Newsletter) -> None:
     from dispatcher.storage.releases import deal_out_again, has_room  # noqa: PLC0415
 
     database, dead_after = newsletter.database, newsletter.settings.dead_after
+    end_silent_workers(database, dead_after)
     for mailing_id in under_way(database):
         ledger = Ledger(database, mailing_with(database, mailing_id))
         try:
@@ -22,5 +23,5 @@ def keep_house(newsletter: Newsletter) -> None:
         finally:
             ledger.close()
     if has_room(database):
-        asyncio.run(release_stalled(database, dead_after / 2))
+        asyncio.run(release_stalled(database, dead_after))
         deal_out_again(database)

@@ -45,6 +45,7 @@ from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.lock import run_lock
 from dispatcher.storage.mailings import Mailing, find_mailing
 from dispatcher.storage.reports import doubtful_addresses
+from dispatcher.storage.runs import workers
 
 _DUE_OR_NOT = timedelta(days=36_500)
 _UNFINISHED, _IN_DOUBT = 75, 76
@@ -141,6 +142,8 @@ def _hand_over(
     )
     if failure is None and queued and _is_left(order, shares=shares):
         screen.say(f"issue {mailing.issue} is left to the workers: {screen.spoken_readers(counts[State.QUEUED])}")
+        if not workers(database):
+            screen.say("no worker is running; start one: dispatcher worker")
         return 0
     _summarise(newsletter, order, ledger, had_work=queued > 0, has_failed=failure is not None)
     if failure is not None:

@@ -19,7 +19,7 @@ from dispatcher.recipes.order import Order
 from dispatcher.recipes.parcels import builder
 from dispatcher.recipes.refusals import settle_refusals
 from dispatcher.recipes.transport import pacing_of, signatures_for
-from dispatcher.recipes.waiting import passes
+from dispatcher.recipes.waiting import interrupts_kept, passes
 from dispatcher.storage.control import is_stopped, why_stopped
 from dispatcher.storage.database import now, require_known_tables
 from dispatcher.storage.ledger import Ledger
@@ -50,34 +50,43 @@ def send_with_others(newsletter: Newsletter, order: Order, ledger: Ledger, go: C
 
     `go` sends what is dealt out to this process; False if it was interrupted or stopped.
     """
-    from dispatcher.storage.releases import dealt_out, withdraw  # noqa: PLC0415
+    from dispatcher.storage.releases import withdraw  # noqa: PLC0415
 
     database, mailing = newsletter.database, ledger.mailing
-    patience_ends = time.monotonic() + order.patience.total_seconds()
-    house_at = 0.0
     try:
-        while True:
-            if mailing.id in dealt_out(database) and not go():
-                break
-            if time.monotonic() >= house_at:
-                keep_house(newsletter)
-                house_at = time.monotonic() + _BETWEEN_ROUNDS
-            wait = _BETWEEN_LOOKS
-            if not ledger.has(State.QUEUED) and not ledger.has(State.SENDING):
-                due = ledger.next_due()
-                left = patience_ends - time.monotonic()
-                if due is None or (due - now()).total_seconds() > left:
-                    return
-                wait = max((due - now()).total_seconds(), _BETWEEN_LOOKS)
-                house_at = 0.0
-            if not passes(database, mailing.id, wait, order.on_interrupt):
-                break
+        with interrupts_kept(order.on_interrupt) as is_interrupted:
+            _go_on_until_all_are_done(newsletter, order, ledger, go, is_interrupted)
     finally:
         if ledger.has(State.QUEUED) and not is_stopped(database, mailing.id):
             if running(database, mailing.id):
                 screen.note(f"others go on with issue {mailing.issue}; to stop them: dispatcher stop {mailing.issue}")
             else:
                 withdraw(database, mailing.id)
+
+
+def _go_on_until_all_are_done(
+    newsletter: Newsletter, order: Order, ledger: Ledger, go: Callable[[], bool], is_interrupted: Callable[[], bool]
+) -> None:
+    from dispatcher.storage.releases import dealt_out  # noqa: PLC0415
+
+    database, mailing = newsletter.database, ledger.mailing
+    patience_ends = time.monotonic() + order.patience.total_seconds()
+    house_at = 0.0
+    while not is_interrupted():
+        if mailing.id in dealt_out(database) and not go():
+            return
+        if time.monotonic() >= house_at:
+            keep_house(newsletter)
+            house_at = time.monotonic() + _BETWEEN_ROUNDS
+        wait = _BETWEEN_LOOKS
+        if not ledger.has(State.QUEUED) and not ledger.has(State.SENDING):
+            due = ledger.next_due()
+            if due is None or (due - now()).total_seconds() > patience_ends - time.monotonic():
+                return
+            wait = max((due - now()).total_seconds(), _BETWEEN_LOOKS)
+            house_at = 0.0
+        if not passes(database, mailing.id, wait, order.on_interrupt):
+            return
 
 
 def send_share(newsletter: Newsletter, mailing_id: int, is_ending: Callable[[], bool]) -> None:

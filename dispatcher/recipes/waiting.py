@@ -1,8 +1,9 @@
 """Waits: for a while, unless somebody interrupts or stops the mailing, or for those who send it beside us."""
 
+import contextlib
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from dispatcher.errors import Unfinished
@@ -34,6 +35,23 @@ def passes(database: Database, mailing_id: int, seconds: float, on_interrupt: Ca
         for each, handler in before.items():
             signal.signal(each, handler)
     return True
+
+
+@contextlib.contextmanager
+def interrupts_kept(on_interrupt: Callable[[], None]) -> Iterator[Callable[[], bool]]:
+    """Has SIGINT and SIGTERM wait until we ask whether one came. Only for the main thread."""
+    came: list[int] = []
+
+    def heard(number: int, _frame: object) -> None:
+        came.append(number)
+        on_interrupt()
+
+    before = {each: signal.signal(each, heard) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def let_others_end(database: Database, mailing_id: int, dead_after: timedelta) -> None:

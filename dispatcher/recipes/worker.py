@@ -14,8 +14,10 @@ from dispatcher.recipes.due import PAUSE_AFTER_ERROR, begin
 from dispatcher.recipes.ending import End
 from dispatcher.recipes.inbox import Tally, inbox_of, read_inbox
 from dispatcher.recipes.newsletter import Newsletter
+from dispatcher.recipes.presence import Presence
 from dispatcher.storage.control import due_mailings
 from dispatcher.storage.database import now
+from dispatcher.storage.runs import end_silent_workers
 
 _BETWEEN_LOOKS = 5.0  # seconds
 _BETWEEN_INBOXES = 60.0  # seconds
@@ -31,19 +33,29 @@ def work(newsletter: Newsletter, *, is_once: bool) -> None:
         if newsletter.database.is_shared:
             work_with_others(newsletter, end, is_once=is_once)
             return
-        paused: dict[int, datetime] = {}  # mailings that failed, until when
-        pause = 0.0
-        while not end.comes_within(pause):
-            try:
-                _do_what_is_due(newsletter, paused, end)
-                pause = _BETWEEN_LOOKS
-            except LedgerFailed as error:  # a server that is restarted comes back
-                if is_once:
-                    raise
-                screen.complain(f"{error}; tried again in a minute")
-                pause = PAUSE_AFTER_ERROR.total_seconds()
+        presence = Presence(newsletter.database)
+        try:
+            _work_alone(newsletter, presence, end, is_once=is_once)
+        finally:
+            presence.end()
+
+
+def _work_alone(newsletter: Newsletter, presence: Presence, end: End, *, is_once: bool) -> None:
+    paused: dict[int, datetime] = {}  # mailings that failed, until when
+    pause = 0.0
+    while not end.comes_within(pause):
+        try:
+            presence.give_sign()
+            end_silent_workers(newsletter.database, newsletter.settings.dead_after)
+            _do_what_is_due(newsletter, paused, end)
+            pause = _BETWEEN_LOOKS
+        except LedgerFailed as error:  # a full disk, or a locked database, may pass
             if is_once:
-                return
+                raise
+            screen.complain(f"{error}; tried again in a minute")
+            pause = PAUSE_AFTER_ERROR.total_seconds()
+        if is_once:
+            return
 
 
 def _do_what_is_due(newsletter: Newsletter, paused: dict[int, datetime], end: End) -> None:

@@ -172,7 +172,7 @@ class Allowances:
             pooled.detach()
             self._connection.autocommit = True
             # Not worth a flush: what a crash of the server forgets is declared again, or was half a second's messages.
-            self._connection.execute("SET synchronous_commit = off")
+            self._connection.execute("SET synchronous_commit = off; SET idle_in_transaction_session_timeout = '10s'")
         return self._connection
 
 

@@ -13,10 +13,11 @@ from importlib import resources
 
 from procrastinate import PsycopgConnector, SyncPsycopgConnector
 from procrastinate.exceptions import ConnectorException
-from procrastinate.jobs import Job, Status
+from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
+from psycopg.errors import ForeignKeyViolation
 from psycopg_pool import PoolTimeout
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from dispatcher.errors import LedgerFailed
 from dispatcher.storage.columns import from_text
@@ -29,6 +30,14 @@ _LATEST = "03.04.00_50"  # the newest of the library's migrations that this prog
 _PATIENCE = 10.0  # seconds for a connection to the server
 _ENGINE = "engine"  # the fact of which migration its tables have
 _DEFERRING = JobManager(SyncPsycopgConnector())  # on connections that are given to it
+# By the library's own ways, but only of a job that nobody else was given meanwhile. It is locked in a part of its own:
+# otherwise the function would be called before the lock is had.
+_MINE = """
+    WITH mine AS MATERIALIZED (SELECT id FROM procrastinate_jobs
+        WHERE id = :job AND status = 'doing' AND worker_id IS NOT DISTINCT FROM :worker FOR UPDATE)
+"""
+_FINISH = text(f"{_MINE} SELECT procrastinate_finish_job_v1(id, 'succeeded', true) FROM mine")  # noqa: S608  a constant
+_GIVE_BACK = text(f"{_MINE} SELECT procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) FROM mine")  # noqa: S608
 _FIRST_DUE = text(
     "SELECT min(due_at) FROM delivery WHERE mailing_id = :mailing AND state = 'deferred' AND id >= :first AND id < :end"
 )
@@ -75,6 +84,10 @@ def queue_of(mailing_id: int) -> str:
     return f"{QUEUE}{mailing_id}"
 
 
+class _TakenForDeadError(Exception):
+    """The worker was silent for so long that its row is gone."""
+
+
 class Jobs:
     """One run's hands in the queue of one mailing."""
 
@@ -83,16 +96,21 @@ class Jobs:
         self._mailing_id = mailing_id
         self._manager = manager
         self._worker_id = worker_id
+        self._run_id: int | None = None
         self._taken: dict[int, Job] = {}  # by block
 
     async def join(self, run_id: int) -> None:
         """Has it known whose jobs these are: once the run has ended, others get them."""
+        self._run_id = run_id
         await asyncio.to_thread(_note_worker, self._database, run_id, self._worker_id)
 
     async def take(self) -> int | None:
         """A block to be sent; None if there is none now. Raises LedgerFailed."""
-        with _failures_named(self._database):
-            job = await self._manager.fetch_job(queues=[queue_of(self._mailing_id)], worker_id=self._worker_id)
+        try:
+            job = await self._fetch()
+        except _TakenForDeadError:
+            await self._register_again()
+            job = await self._fetch()
         if job is None:
             return None
         block: int = job.task_kwargs["block"]  # type: ignore[assignment]
@@ -109,9 +127,13 @@ class Jobs:
 
     async def give_back(self) -> None:
         """Whoever comes next may go on with what was taken. Raises LedgerFailed."""
+        while self._taken:
+            await asyncio.to_thread(_change, self._database, _GIVE_BACK, self._taken.popitem()[1], self._worker_id)
+
+    async def leave(self) -> None:
+        """Nobody need wait for a sign of its life. Raises LedgerFailed."""
         with _failures_named(self._database):
-            while self._taken:
-                await self._manager.retry_job(self._taken.popitem()[1])
+            await self._manager.unregister_worker(self._worker_id)
 
     async def give_sign_of_life(self) -> None:
         with _failures_named(self._database):
@@ -124,9 +146,24 @@ class Jobs:
             if due is not None:
                 defer(connection, self._mailing_id, [block], at=from_text(due))
 
-    async def _finish(self, job: Job) -> None:
+    async def _fetch(self) -> Job | None:
         with _failures_named(self._database):
-            await self._manager.finish_job(job=job, status=Status.SUCCEEDED, delete_job=True)
+            try:
+                return await self._manager.fetch_job(queues=[queue_of(self._mailing_id)], worker_id=self._worker_id)
+            except ConnectorException as error:
+                if isinstance(error.__cause__, ForeignKeyViolation):
+                    raise _TakenForDeadError from error
+                raise
+
+    async def _register_again(self) -> None:
+        """What it had taken before is others' by now, or will be."""
+        with _failures_named(self._database):
+            self._worker_id = await self._manager.register_worker()
+        if self._run_id is not None:
+            await self.join(self._run_id)
+
+    async def _finish(self, job: Job) -> None:
+        await asyncio.to_thread(_change, self._database, _FINISH, job, self._worker_id)
 
 
 @asynccontextmanager
@@ -141,8 +178,7 @@ async def open_jobs(database: Database, mailing_id: int) -> AsyncIterator[Jobs]:
         finally:
             with contextlib.suppress(LedgerFailed):  # of a server that is gone, the others notice
                 await jobs.give_back()
-                with _failures_named(database):
-                    await manager.unregister_worker(worker_id)
+                await jobs.leave()
 
 
 async def release_stalled(database: Database, silent_for: timedelta) -> int:
@@ -157,8 +193,7 @@ async def release_stalled(database: Database, silent_for: timedelta) -> int:
                 await manager.unregister_worker(worker_id)
             stalled = list(await manager.get_stalled_jobs(seconds_since_heartbeat=silent_for.total_seconds()))
             for job in stalled:
-                with contextlib.suppress(ConnectorException):  # somebody else was faster
-                    await manager.retry_job(job)
+                await asyncio.to_thread(_change, database, _GIVE_BACK, job, job.worker_id)
             await manager.prune_stalled_workers(silent_for.total_seconds())
     return len(stalled)
 
@@ -185,6 +220,11 @@ def _failures_named(database: Database) -> Iterator[None]:
     except failures as error:
         cause = database.driver.spoken(error.__cause__ or error)
         raise LedgerFailed(f"{database.place}: {cause}; sending has stopped, nobody is lost: run it again") from error
+
+
+def _change(database: Database, way: TextClause, job: Job, worker_id: int | None) -> None:
+    with database.writing_beside() as connection:
+        connection.execute(way, {"job": job.id, "worker": worker_id})
 
 
 def _note_worker(database: Database, run_id: int, worker_id: int) -> None:

@@ -25,7 +25,7 @@ def senders(database: Database) -> list[Sender]:
     found = {(each.host, each.pid): each for each in holders(database)}
     if database.is_shared:
         for each in running(database):
-            if each.silence < _SILENT:
+            if each.silence < _SILENT and each.mailing_id is not None:
                 sender = Sender(pid=each.pid, host=each.host, since=each.began_at, seen_at=each.seen_at)
                 found.setdefault((each.host, each.pid), sender)
     return list(found.values())

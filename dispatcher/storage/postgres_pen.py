@@ -15,6 +15,8 @@ from dispatcher.models import Outcome, State
 from dispatcher.storage.pen import BLOCK, Claim, NotBeingSentError, recorded
 
 _T = TypeVar("_T")
+# A process that is stopped, or cut off, in mid-transaction keeps its locks no longer than this.
+_GIVES_UP = "SET idle_in_transaction_session_timeout = '10s'"
 _TRIES = 5  # at a transaction that the server gave up so that another could go on
 
 _ENDED = """
@@ -95,6 +97,7 @@ class PostgresPen:
         self.connection: psycopg.Connection[tuple[Any, ...]] = self._pooled.driver_connection  # type: ignore[assignment]
         self._pooled.detach()  # the pool has no part in it: it may break, and is closed then as always
         self.connection.autocommit = True
+        self.connection.execute(_GIVES_UP)
         self.connection.adapters.register_dumper(str, StrDumper)  # the fast one; what a relay says is cleaned below
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ class Running:
     """A run that has not ended, as far as the database knows; `silence` is since its last sign of life."""
 
     id: int
-    mailing_id: int
+    mailing_id: int | None  # None: a worker, whatever it sends
     host: str
     pid: int
     began_at: datetime
@@ -25,7 +25,7 @@ class Running:
     silence: timedelta
 
 
-def begin_run(database: Database, mailing_id: int) -> int:
+def begin_run(database: Database, mailing_id: int | None) -> int:
     """Returns its number, which is higher than that of every run before."""
     with database.writing_beside() as connection:
         at = clock(connection)
@@ -84,9 +84,20 @@ def running(database: Database, mailing_id: int | None = None) -> list[Running]:
         ]
 
 
+def workers(database: Database) -> list[Running]:
+    """Workers that have not ended, whatever they send."""
+    return [each for each in running(database) if each.mailing_id is None]
+
+
+def end_silent_workers(database: Database, dead_after: timedelta) -> None:
+    for each in workers(database):
+        if each.silence >= dead_after:
+            end_run(database, each.id)
+
+
 def under_way(database: Database) -> list[int]:
     """Mailings that somebody is sending, or was when he died."""
-    unended = select(run.c.mailing_id).where(run.c.ended_at.is_(None))
+    unended = select(run.c.mailing_id).where(run.c.ended_at.is_(None), run.c.mailing_id.is_not(None))
     sending = select(delivery.c.mailing_id).where(delivery.c.state == literal_column("'sending'"))
     with database.reading() as connection:
         return sorted(set(connection.scalars(unended.union(sending))))

@@ -279,11 +279,11 @@ delivery = Table(
     sqlite_autoincrement=True,
 )
 
-run = Table(  # one process sending one mailing; its number fences: it is given once, and never again after its end
+run = Table(  # one process that sends one mailing, or a worker; its number fences: after its end it is given to nobody
     "run",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("mailing_id", Id, ForeignKey("mailing.id"), nullable=False),
+    Column("mailing_id", Id, ForeignKey("mailing.id")),  # None: a worker, whatever it sends
     Column("host", words(255), nullable=False),
     Column("pid", Integer, nullable=False),
     Column("began_at", Moment, nullable=False),

@@ -188,7 +188,7 @@ def remember_who_sends(connection: Connection) -> None:
             "run",
             tables,
             Column("id", _ID, primary_key=True),
-            Column("mailing_id", _ID, ForeignKey("mailing.id"), nullable=False),
+            Column("mailing_id", _ID, ForeignKey("mailing.id")),
             Column("host", _words(255), nullable=False),
             Column("pid", Integer, nullable=False),
             Column("began_at", _MOMENT, nullable=False),

@@ -15,6 +15,7 @@ from dispatcher.storage.letters import count_letters
 from dispatcher.storage.lock import senders
 from dispatcher.storage.measures import replies_by_domain, settled_since
 from dispatcher.storage.reports import MailingSummary, summaries
+from dispatcher.storage.runs import workers
 from dispatcher.storage.statistics import standings
 from dispatcher.storage.suppressions import count_suppressions
 
@@ -91,6 +92,7 @@ def _lines(database: Database) -> Iterator[str]:
     )
     yield from _mailings(database, summaries(database)[-_MOST_MAILINGS:])
     yield from _senders(database)
+    yield from _workers(database)
 
 
 def _mailings(database: Database, mailings: Sequence[MailingSummary]) -> Iterator[str]:
@@ -138,6 +140,14 @@ def _senders(database: Database) -> Iterator[str]:
         "dispatcher_sender_heartbeat_timestamp_seconds",
         "When each sender last gave a sign of life; it does so every few seconds.",
         [({"host": each.host, "pid": str(each.pid)}, round(each.seen_at.timestamp(), 3)) for each in senders(database)],
+    )
+
+
+def _workers(database: Database) -> Iterator[str]:
+    yield from _gauge(
+        "dispatcher_worker_heartbeat_timestamp_seconds",
+        "When each worker last gave a sign of life; it does so every ten seconds, unless it sends on SQLite.",
+        [({"host": each.host, "pid": str(each.pid)}, round(each.seen_at.timestamp(), 3)) for each in workers(database)],
     )
 
 

@@ -1,5 +1,7 @@
 """Merging: a reader's fields in their places, escaped as the place needs, and named when they are missing."""
 
+from dataclasses import replace
+
 import jinja2
 import pytest
 from hypothesis import given, settings
@@ -212,3 +214,35 @@ def test_static_pieces_come_by_number_and_are_never_touched(pieces: list[str]) -
     filled = fill(part, reader_values(reader("\u0394"), unsubscribe_url="", view_url=""))
     assert not isinstance(filled, Unfilled)
     assert [each for each in filled if isinstance(each, int)] == list(range(len(part.pieces)))
+
+
+@pytest.mark.parametrize("context", Context)
+@given(
+    words=st.lists(
+        st.sampled_from([
+            "Dear {{ subscriber.name }},\n", "{{subscriber.plan|default('<none> & \"all\"')}}", "{{ view_url }}", " < ",
+            "{% if unsubscribe_url %}\nLeave: {{ unsubscribe_url }}\n{% endif %}\n", "{{ subscriber.email }}", "a\n",
+            '<a href="{{ subscriber.site }}">', '<a href="https://example.org/?of={{ subscriber.name }}">',
+        ])
+    ),
+    values=st.lists(st.text(max_size=20) | st.sampled_from([HOSTILE, "https://example.org/?a=b&c='d'"]), max_size=3),
+)  # fmt: skip
+@settings(deadline=None)
+def test_what_needs_no_jinja_is_what_jinja_makes_of_it(context: Context, words: list[str], values: list[str]) -> None:
+    fields: list[Field] = []
+    part = prepare(in_url(mark("".join(words), into=fields, path="issue.md")), fields, context)
+    assert part.plain is not None
+    has = {name: value for name, value in zip(("name", "plan", "site"), values, strict=False) if value}
+    known = reader_values(
+        reader(has.pop("name", None), **has),
+        unsubscribe_url="https://l.example/u/t",
+        view_url="https://l.example/v/t?a=b&c",
+    )
+    assert fill_text(part, known) == fill_text(replace(part, plain=None), known)
+
+
+def test_what_leaves_out_the_link_to_leave_is_left_to_jinja() -> None:
+    fields: list[Field] = []
+    part = prepare(mark("{% if unsubscribe_url %}leave{% endif %}", into=fields, path="issue.md"), fields, HTML)
+    known = reader_values(reader(), unsubscribe_url="", view_url="")
+    assert fill_text(part, known) == ""

@@ -79,6 +79,7 @@ class Office:
         clock: Clock | None = None,
         pacing: Pacing | None = None,
         ticks: Callable[[], float] = time.monotonic,
+        dead_after: timedelta = timedelta(minutes=1),
     ) -> None:
         terms = Terms(
             patience=patience,
@@ -87,6 +88,7 @@ class Office:
             jitter=lambda: 0.0,
             pacing=pacing or Pacing(),
             ticks=ticks,
+            dead_after=dead_after,
         )
         await deliver(
             self.ledger,

@@ -12,10 +12,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from dispatcher.delivery.maildir import open_maildir, store
 from dispatcher.delivery.recorder import record, recorder_of
-from dispatcher.delivery.recovery import AT_ONCE, recover
+from dispatcher.delivery.recovery import AT_ONCE, NEVER, recover
 from dispatcher.delivery.relay import MaildirRelay, read_relay
 from dispatcher.delivery.smtp import Conversation, Way
 from dispatcher.errors import LedgerFailed, RelayUnusable, Unfinished
@@ -544,6 +545,22 @@ def test_a_run_that_lives_is_left_alone(cast: Office) -> None:
         relay = read_relay(cast.relay.url, folder=cast.folder)
         assert recover(cast.ledger, relay, cast.folder, dead_after=AT_ONCE) == 0
     assert cast.states[ANN] is State.SENDING
+
+
+def test_a_run_that_begins_while_others_are_looked_through_is_left_alone(cast: Office) -> None:
+    beginner = Ledger(cast.database, cast.mailing)
+
+    def begin(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if beginner.run is None and "delivery.state = 'sending'" in statement:
+            beginner.begin_run()
+            assert beginner.commit([], [Claim(delivery_id=1, at=NOON)]) == [True]
+
+    event.listen(cast.database.engine, "before_cursor_execute", begin)
+    relay = read_relay(cast.relay.url, folder=cast.folder)
+    assert recover(cast.ledger, relay, cast.folder, dead_after=NEVER) == 0
+    assert beginner.run is not None
+    assert cast.states[ANN] is State.SENDING
+    beginner.close()
 
 
 @contextlib.contextmanager

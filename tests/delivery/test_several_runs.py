@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -15,6 +16,7 @@ from dispatcher.errors import DispatcherError, Unfinished
 from dispatcher.models import State
 from dispatcher.storage.database import now
 from dispatcher.storage.ledger import Ledger
+from dispatcher.storage.runs import running
 from tests.delivery.office import Clock, Office
 from tests.relay import Relay
 from tests.servers.postgresql import PostgreSQL
@@ -171,3 +173,26 @@ def test_a_run_that_waits_for_a_deferred_reader_keeps_nothing_from_the_others(st
 
     asyncio.run(asyncio.wait_for(both(), SOON))
     assert street.sent == [59, 60]
+
+
+def test_a_run_that_is_dealt_nothing_gives_signs_of_life_too(street: Street) -> None:
+    """A trial, or the first readers of a canary: others on the database must not take it for dead."""
+    office, go_on = street.offices[0], street.relay.hold("dot")
+
+    def has_been_heard(_: Relay) -> bool:
+        return any(each.seen_at > each.began_at for each in running(office.database))
+
+    with ThreadPoolExecutor(1) as thread:
+        sending = thread.submit(asyncio.run, office.deliver(dead_after=timedelta(seconds=4), clock=Clock(now=now())))
+        try:
+            street.relay.wait_for(has_been_heard, seconds=10)
+        finally:
+            go_on()
+        sending.result(SOON)
+    assert set(office.states.values()) == {State.SENT}
+
+
+def test_a_transaction_of_one_who_is_stopped_in_its_middle_does_not_last(street: Street) -> None:
+    """A claim holds the reader's membership: he could not leave."""
+    (length,) = street.offices[0].ledger._pen.connection.execute("SHOW idle_in_transaction_session_timeout").fetchone()  # type: ignore[attr-defined]
+    assert length == "10s"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.faults.kills import Tally, kill_at_random, restart_at_random, terminate_at_random
+from tests.faults.machines import fleet, make_trouble
 from tests.faults.namespaces import CONNECTIONS, IN_ALL, IN_PART, measure, two_namespaces
 from tests.faults.points import CASES, kill_at
 from tests.faults.room import engine_alone, readers, whole_program
@@ -51,6 +52,16 @@ def _told(tally: Tally) -> str:
         f"{tally.doubts} in doubt in all, {tally.without_copy} of them without a copy, "
         f"at most {tally.most_at_once} by one kill"
     )
+
+
+def machines(folder: Path) -> str:
+    with (
+        own_postgresql() as server,
+        Sink(folder / "sink", lax=True, delay=0.08) as sink,
+        fleet(folder, server, sink, readers(20_000)) as four,
+    ):
+        toll = make_trouble(four, kills=10, restarts=5, cuts=5, seed=29)
+    return f"four workers, 20,000 readers, {toll}"
 
 
 def terms(folder: Path) -> str:
@@ -115,7 +126,7 @@ def namespaces(folder: Path) -> str:
 def main() -> None:
     every: dict[str, Callable[[Path], str]] = {
         each.__name__: each
-        for each in (points, kills, postgresql, program, terms, storm, disk, lock, clock, namespaces)
+        for each in (points, kills, postgresql, program, machines, terms, storm, disk, lock, clock, namespaces)
     }
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

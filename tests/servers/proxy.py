@@ -1,10 +1,12 @@
-"""A long way to a server: it counts how often the two take turns, and each direction can take its time."""
+"""A long way to a server: it counts turns, each direction can take its time, and it can stall as a broken net does."""
 
 import asyncio
 import contextlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+_BETWEEN_LOOKS = 0.01  # seconds
 
 
 @dataclass(slots=True)
@@ -13,6 +15,7 @@ class Way:
 
     port: int = 0
     turns: int = 0
+    is_cut: bool = False  # nothing arrives, not even an end; what was said arrives when it is no longer
     _spoke_last: str = field(default="server")
 
     def note(self, speaker: str) -> None:
@@ -27,7 +30,11 @@ def long_way_to(port: int, *, round_trip: float = 0, host: str = "127.0.0.1", li
     way, started, stopped = Way(), threading.Event(), threading.Event()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            writer.close()
+            return
         async with asyncio.TaskGroup() as both:
             both.create_task(_carry(reader, there_writer, round_trip / 2, way, "client"))
             both.create_task(_carry(there_reader, writer, round_trip / 2, way, "server"))
@@ -61,6 +68,8 @@ async def _carry(
         while data:
             at, data = await on_its_way.get()
             await asyncio.sleep(at - loop.time())
+            while way.is_cut:  # noqa: ASYNC110  another thread says so
+                await asyncio.sleep(_BETWEEN_LOOKS)
             if data:
                 way.note(speaker)
                 writer.write(data)
@@ -69,7 +78,9 @@ async def _carry(
     arriving = asyncio.create_task(arrive())
     data = b"something"
     while data:
-        with contextlib.suppress(OSError):
+        try:
             data = await reader.read(2**18)
+        except OSError:
+            data = b""
         on_its_way.put_nowait((loop.time() + seconds, data))
     await arriving

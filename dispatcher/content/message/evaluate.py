@@ -80,15 +80,15 @@ class _Bounded(NodeTransformer):
 
 def _environment(context: Context) -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
-        autoescape=context is Context.HTML, undefined=_Missing, finalize=_printable, keep_trailing_newline=True
+        autoescape=context is Context.HTML, undefined=_Missing, finalize=printable, keep_trailing_newline=True
     )
     own = {"split": _split_text, "values": _values, "number": _number(environment)}
     environment.filters = {
         name: own.get(name) or _passing_missing(environment.filters[name]) for name in ALLOWED_FILTERS - _DEFAULTS
     } | {name: environment.filters[name] for name in _DEFAULTS}
     environment.filters |= {
-        "in_url": _in_url,
-        "whole_url": _whole_url,
+        "in_url": in_url,
+        "whole_url": whole_url,
         "own_list": _own_list,
         "joined": _joined,
         "plus": _plus,
@@ -174,7 +174,7 @@ def _number(environment: ImmutableSandboxedEnvironment) -> Callable[[object], ob
     return number
 
 
-def _printable(value: object) -> object:
+def printable(value: object) -> object:
     if isinstance(value, Undefined):
         str(value)
     if isinstance(value, Nowhere):
@@ -186,14 +186,14 @@ def _printable(value: object) -> object:
     return value
 
 
-def _in_url(value: object) -> str:
+def in_url(value: object) -> str:
     return quote(str(value), safe="")
 
 
 _PLAIN_URL = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
 
 
-def _whole_url(value: object) -> str:
+def whole_url(value: object) -> str:
     url = str(value).strip()
     if _PLAIN_URL.fullmatch(url):
         return url
@@ -208,7 +208,7 @@ def _whole_url(value: object) -> str:
 
 
 def _joined(values: list[object]) -> str:
-    return str(_printable("".join(str(value) for value in values)))
+    return str(printable("".join(str(value) for value in values)))
 
 
 def _plus(values: list[object]) -> object:

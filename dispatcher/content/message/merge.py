@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from jinja2 import Template, TemplateError
 
 from dispatcher.content.message.evaluate import BadValueError, Context, MissingFieldError, compile_fields
+from dispatcher.content.message.plain import Value, plain_order
 from dispatcher.content.personal import MARK
 from dispatcher.models import Field
 
@@ -24,6 +25,7 @@ class Part:
     pieces: tuple[str, ...]
     template: Template
     is_everybodys: bool  # it has no marks
+    plain: tuple[int | Value, ...] | None  # what it comes to without Jinja, where it needs none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +39,23 @@ class Unfilled:
 def prepare(marked: str, fields: Sequence[Field], context: Context) -> Part:
     """Compiles a text with marks; the costly step, once per edition."""
     pieces: list[str] = []
-    source: list[str] = []
+    order: list[int | tuple[Field, str]] = []  # piece numbers, and fields with how they are written
     position = 0
     for found in MARK.finditer(marked):
-        _add_piece(marked[position : found.start()], pieces, source)
+        _add_piece(marked[position : found.start()], pieces, order)
         position = found.end()
         field = fields[int(found[1])]
         if field.is_statement and context is Context.TEXT and _stands_alone(marked, found.start(), position):
             position += 1  # a statement's own line leaves no empty line behind
-        source.append(_construct(field, found[2]))
-    _add_piece(marked[position:], pieces, source)
-    template = compile_fields("".join(source), context)
-    return Part(pieces=tuple(pieces), template=template, is_everybodys=position == 0)
+        order.append((field, found[2]))
+    _add_piece(marked[position:], pieces, order)
+    source = "".join(f"\x02{each}\x03" if isinstance(each, int) else _construct(*each) for each in order)
+    return Part(
+        pieces=tuple(pieces),
+        template=compile_fields(source, context),
+        is_everybodys=position == 0,
+        plain=plain_order(order, context),
+    )
 
 
 def fill(part: Part, values: Mapping[str, object]) -> list[int | str] | Unfilled:
@@ -56,6 +63,9 @@ def fill(part: Part, values: Mapping[str, object]) -> list[int | str] | Unfilled
     if part.is_everybodys:
         return list(range(len(part.pieces)))
     try:
+        if part.plain is not None and values["unsubscribe_url"]:
+            filled = (each if isinstance(each, int) else each(values) for each in part.plain)
+            return [each for each in filled if each != ""]
         rendered = part.template.render(values)
     except MissingFieldError as error:
         return Unfilled(reason=f"field {error} missing", field=str(error))
@@ -75,9 +85,9 @@ def fill_text(part: Part, values: Mapping[str, object]) -> str | Unfilled:
     return "".join(part.pieces[each] if isinstance(each, int) else each for each in filled)
 
 
-def _add_piece(text: str, pieces: list[str], source: list[str]) -> None:
+def _add_piece(text: str, pieces: list[str], order: list[int | tuple[Field, str]]) -> None:
     if text:
-        source.append(f"\x02{len(pieces)}\x03")
+        order.append(len(pieces))
         pieces.append(text)
 
 

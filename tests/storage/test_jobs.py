@@ -1,0 +1,98 @@
+"""The queue of blocks: what a run took is its own until others took it for dead, and then it is theirs."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from dispatcher.storage.database import Database
+from dispatcher.storage.jobs import open_jobs, release_stalled
+from dispatcher.storage.mailings import Mailing
+from dispatcher.storage.releases import dealt_out, release
+from tests.servers.postgresql import PostgreSQL
+from tests.storage.books import ANN, enlist, freeze_to, open_at
+
+AT_ONCE = timedelta(seconds=-60)  # the silence after which a worker is taken for dead
+BLOCK = 0
+
+
+@pytest.fixture
+def dealt(tmp_path: Path, postgresql: PostgreSQL) -> Iterator[tuple[Database, Mailing]]:
+    """An issue to one reader, whose block waits for a worker."""
+    with postgresql.database() as url:
+        database = open_at(tmp_path, url)
+        enlist(database, ANN)
+        mailing = freeze_to(database)
+        assert release(database, mailing.id) == 1
+        yield database, mailing
+        database.close()
+
+
+def test_who_was_taken_for_dead_cannot_take_from_others_what_they_were_given(dealt: tuple[Database, Mailing]) -> None:
+    database, mailing = dealt
+
+    async def both() -> None:
+        async with open_jobs(database, mailing.id) as slow:
+            assert await slow.take() == BLOCK
+            assert await release_stalled(database, AT_ONCE) == 1
+            async with open_jobs(database, mailing.id) as other:
+                assert await other.take() == BLOCK
+                await slow.give_back()
+                assert not dealt_out(database)
+            assert dealt_out(database) == [mailing.id]  # by the one who had it
+
+    asyncio.run(both())
+
+
+def test_a_block_that_two_have_is_ended_by_both(dealt: tuple[Database, Mailing]) -> None:
+    database, mailing = dealt
+
+    async def both() -> None:
+        async with open_jobs(database, mailing.id) as slow:
+            assert await slow.take() == BLOCK
+            assert await release_stalled(database, AT_ONCE) == 1
+            async with open_jobs(database, mailing.id) as other:
+                assert await other.take() == BLOCK
+                await slow.end(BLOCK)
+                await other.end(BLOCK)
+        assert not dealt_out(database)
+
+    asyncio.run(both())
+
+
+def test_who_was_taken_for_dead_and_lives_takes_again(dealt: tuple[Database, Mailing]) -> None:
+    database, mailing = dealt
+
+    async def go_on() -> None:
+        async with open_jobs(database, mailing.id) as jobs:
+            await release_stalled(database, AT_ONCE)
+            assert await jobs.take() == BLOCK
+
+    asyncio.run(go_on())
+
+
+def test_two_may_give_the_same_job_to_others_at_once(dealt: tuple[Database, Mailing], postgresql: PostgreSQL) -> None:
+    database, mailing = dealt
+
+    async def one_takes() -> None:
+        async with open_jobs(database, mailing.id) as jobs:
+            assert await jobs.take() == BLOCK
+            with database.engine.connect() as faster, ThreadPoolExecutor(1) as thread:
+                faster.execute(
+                    text("SELECT procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) FROM procrastinate_jobs")
+                )
+                slower = thread.submit(asyncio.run, release_stalled(database, AT_ONCE))
+                until = time.monotonic() + 20
+                while not postgresql.execute("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+                    assert time.monotonic() < until
+                    assert not slower.done(), slower.result()
+                faster.commit()
+                slower.result(20)
+        assert dealt_out(database) == [mailing.id]
+
+    asyncio.run(one_takes())
