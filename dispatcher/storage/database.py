@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, RootTransaction, event, func, insert, inspect, select
@@ -152,12 +153,12 @@ def _engine(url: URL, folder: Path) -> tuple[Engine, Driver]:
         driver: Driver = sqlite
         engine = sqlite.make_engine(sqlite.path_of(url, folder))
     else:
-        try:
-            from dispatcher.storage import postgres  # noqa: PLC0415  its library is an extra
-        except ModuleNotFoundError as error:
+        if any(find_spec(library) is None for library in ("psycopg", "procrastinate")):
             raise SettingsWrong(
-                "database: PostgreSQL needs a further library; run: pip install 'newsletter-dispatcher[postgres]'"
-            ) from error
+                "database: PostgreSQL needs further libraries; run: pip install 'newsletter-dispatcher[postgres]'"
+            )
+        from dispatcher.storage import postgres  # noqa: PLC0415  its library is an extra
+
         driver = postgres
         engine = postgres.make_engine(url)
     event.listen(engine, "begin", lambda connection: _begin(connection, driver))

@@ -258,9 +258,10 @@ def test_a_driver_we_do_not_use_is_refused_by_name(tmp_path: Path) -> None:
         open_database("postgresql+asyncpg://host/letter", tmp_path)
 
 
-def test_without_the_extra_a_postgresql_url_is_one_line_with_the_remedy(tmp_path: Path) -> None:
+@pytest.mark.parametrize("library", ["psycopg", "procrastinate"])
+def test_without_the_extra_a_postgresql_url_is_one_line_with_the_remedy(tmp_path: Path, library: str) -> None:
     code = (
-        "import sys, pathlib; sys.modules['psycopg'] = None\n"
+        f"import sys, pathlib; sys.modules['{library}'] = None\n"
         "from dispatcher.storage.database import open_database\n"
         "try: open_database('postgresql://ann:s3cret@host/letter', pathlib.Path('.'))\n"
         "except Exception as error: print(type(error).__name__, error)\n"
@@ -269,7 +270,7 @@ def test_without_the_extra_a_postgresql_url_is_one_line_with_the_remedy(tmp_path
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     first, imported = done.stdout.splitlines()
-    assert first.startswith("SettingsWrong database: PostgreSQL needs a further library; run: pip install ")
+    assert first.startswith("SettingsWrong database: PostgreSQL needs further libraries; run: pip install ")
     assert "newsletter-dispatcher[postgres]" in first
     assert imported == "[]"
 
