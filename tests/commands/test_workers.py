@@ -216,3 +216,28 @@ def test_on_sqlite_the_one_worker_sends_what_was_left_to_it(live: Newsletter, re
     assert not relay.copies
     live.expect(0, "dispatcher", "worker", "--once")
     assert relay.copies == dict.fromkeys(CAST, 1)
+
+
+def test_jobs_that_were_lost_are_made_again_from_the_ledger(
+    on_postgresql: Newsletter, crowd: set[str], relay: Relay
+) -> None:
+    on_postgresql.send("--detach")
+    on_postgresql.change("DELETE FROM procrastinate_jobs")
+    on_postgresql.expect(0, "dispatcher", "worker", "--once")
+    assert relay.copies == dict.fromkeys(crowd, 1)
+
+
+def test_jobs_that_are_there_twice_mail_nobody_twice(on_postgresql: Newsletter, crowd: set[str], relay: Relay) -> None:
+    on_postgresql.send("--detach")
+    on_postgresql.change(
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, args)"
+        " SELECT queue_name, task_name, args FROM procrastinate_jobs"
+    )
+    workers = [on_postgresql.start("dispatcher", "worker", "--once") for _ in range(2)]
+    assert [each.wait(90) for each in workers] == [0, 0]
+    assert relay.copies == dict.fromkeys(crowd, 1)
+    assert "the equation holds" in on_postgresql.expect(0, "dispatcher", "audit", "29")
+
+
+def test_who_leaves_an_issue_to_workers_is_told_if_there_is_none(on_postgresql: Newsletter) -> None:
+    assert "no worker is running; start one: dispatcher worker" in on_postgresql.send("--detach")
