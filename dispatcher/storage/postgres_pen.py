@@ -81,6 +81,13 @@ _PUT_BACK = """
     UPDATE delivery SET state = 'queued', code = NULL, reply = NULL, reason = NULL, settled_at = NULL
     WHERE id IN (SELECT id FROM delivery WHERE id = ANY(%s) AND state = 'refused' ORDER BY id FOR UPDATE)
 """
+# What a run that others took for dead never sent, when all the others were done: workers go on with the mailing.
+_RELEASE_AGAIN = """
+    UPDATE mailing SET released_at = %s
+    WHERE kind = 'live' AND released_at IS NULL AND stopped_at IS NULL AND paused_because IS DISTINCT FROM 'cancelled'
+    AND id IN (SELECT mailing_id FROM delivery WHERE id = ANY(%s) AND state = 'queued')
+    AND NOT EXISTS (SELECT FROM delivery WHERE mailing_id = mailing.id AND state = 'queued' AND id <> ALL(%s))
+"""
 _HAND_OVER = "UPDATE mailing SET handed_over_at = coalesce(handed_over_at, %s) WHERE id = %s"
 _REQUEUE = """
     UPDATE delivery SET state = 'queued', due_at = NULL
@@ -111,7 +118,7 @@ class PostgresPen:
         return [number in taken for number in wanted]
 
     def settle(self, outcomes: Sequence[Outcome], at: str, run: int | None) -> None:
-        _insisting(lambda: self.connection.execute(_SETTLE, (*_columns(outcomes, at), run)))
+        _insisting(lambda: self._settle(outcomes, at, run))
 
     def hand_over(self, mailing_id: int, at: str) -> None:
         self.connection.execute(_HAND_OVER, (at, mailing_id))
@@ -150,6 +157,12 @@ class PostgresPen:
             ended = [each.ended for each in claims if each.ended is not None and each.delivery_id in taken]
             self._record(ended, at, run)
         return taken
+
+    def _settle(self, outcomes: Sequence[Outcome], at: str, run: int | None) -> None:
+        not_sent = [each.delivery_id for each in outcomes if each.state is State.QUEUED]
+        with self.connection.transaction():
+            self.connection.execute(_SETTLE, (*_columns(outcomes, at), run))
+            self.connection.execute(_RELEASE_AGAIN, (at, not_sent, not_sent))
 
     def _record(self, outcomes: Sequence[Outcome], at: str, run: int | None) -> None:
         if outcomes:

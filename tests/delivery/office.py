@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dispatcher.delivery.engine import deliver
+from dispatcher.delivery.feed import Dealer
 from dispatcher.delivery.line import Parcel
 from dispatcher.delivery.pace import Pacing
 from dispatcher.delivery.relay import MaildirRelay, SmtpRelay, read_relay
@@ -80,6 +81,7 @@ class Office:
         pacing: Pacing | None = None,
         ticks: Callable[[], float] = time.monotonic,
         dead_after: timedelta = timedelta(minutes=1),
+        dealer: Dealer | None = None,
     ) -> None:
         terms = Terms(
             patience=patience,
@@ -99,6 +101,7 @@ class Office:
             progress=self._hear,
             say=self.said.append,
             stop=self.stop,
+            dealer=dealer,
         )
 
     def run(self, **terms: timedelta | Clock) -> None:

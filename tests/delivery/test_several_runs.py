@@ -1,6 +1,7 @@
 """Two runs side by side, each sending an issue of its own from one PostgreSQL over one relay: limits hold over both."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -15,7 +16,9 @@ from dispatcher.delivery.relay import SmtpRelay, read_relay
 from dispatcher.errors import DispatcherError, Unfinished
 from dispatcher.models import State
 from dispatcher.storage.database import now
+from dispatcher.storage.jobs import open_jobs, release_stalled
 from dispatcher.storage.ledger import Ledger
+from dispatcher.storage.releases import deal_out_again, dealt_out, release
 from dispatcher.storage.runs import running
 from tests.delivery.office import Clock, Office
 from tests.relay import Relay
@@ -196,3 +199,22 @@ def test_a_transaction_of_one_who_is_stopped_in_its_middle_does_not_last(street:
     """A claim holds the reader's membership: he could not leave."""
     (length,) = street.offices[0].ledger._pen.connection.execute("SHOW idle_in_transaction_session_timeout").fetchone()  # type: ignore[attr-defined]
     assert length == "10s"
+
+
+def test_a_block_of_which_nobody_waits_now_is_not_dealt_out_again_and_again(street: Street) -> None:
+    """Until its deferred reader is due."""
+    office = street.offices[0]
+    street.relay.reply("rcpt", "451 4.7.1 greylisted", to="r7@example.de")
+    release(office.database, office.mailing.id)
+
+    async def take_part() -> None:
+        office.stop = asyncio.Event()
+        async with open_jobs(office.database, office.mailing.id) as jobs:
+            await office.deliver(clock=Clock(now=now()), dealer=jobs)
+
+    asyncio.run(take_part())
+    assert Counter(office.states.values()) == {State.SENT: 59, State.DEFERRED: 1}
+    deal_out_again(office.database)
+    assert not dealt_out(office.database)
+    asyncio.run(release_stalled(office.database, timedelta()))
+    assert not dealt_out(office.database)

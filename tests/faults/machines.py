@@ -39,14 +39,15 @@ class Machine:
     worker: subprocess.Popen[str] | None = None
     back_at: float | None = None  # when it is started again, or let go
     is_away: bool = False  # until the end
+    said_before: int = 0  # characters
 
     @property
     def is_well(self) -> bool:
         return self.worker is not None and not self.way.is_cut
 
-    def start(self, env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
+    def start(self, env: Mapping[str, str] | None = None) -> None:
+        self.said_before = len(self.said) if (self.letter.folder.parent / "dispatcher.log").exists() else 0
         self.worker = self.letter.start_installed("dispatcher", "worker", env=env)
-        return self.worker
 
     def kill(self) -> None:
         assert self.worker
@@ -55,8 +56,12 @@ class Machine:
         self.worker = None
 
     def end(self, *, within: float = 30) -> None:
-        """By SIGTERM."""
+        """By SIGTERM, as soon as it works."""
         assert self.worker
+        until = time.monotonic() + within
+        while "worker: looks" not in self.said[self.said_before :]:
+            assert time.monotonic() < until, self.said
+            time.sleep(0.1)
         self.worker.send_signal(signal.SIGTERM)
         assert self.worker.wait(within) == 0, self.said
         self.worker = None

@@ -18,7 +18,7 @@ from tests.sink import Fault, Sink
 
 _STEP = 96 * 1024  # octets by which one disk is larger than the other
 _ROOMY = 256 * 2**20
-_FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 _JUMPS = ("+0", "+3600", "-3600", "+0")  # seconds, the clock's distance from the true time
 
 
@@ -65,7 +65,7 @@ def lock_database(folder: Path, seconds: float, *, people: int = 600) -> Illness
 
 def turn_clock(folder: Path, *, people: int = 600, seed: int = 0) -> Illness:
     """The machine's clock jumps an hour forth and back again and again, while readers are greylisted and deferred."""
-    if not _FAKETIME.exists():
+    if not FAKETIME.exists():
         absent("faketime")
     odds = {Fault.GREYLIST: 0.1, Fault.GOODBYE: 0.02, Fault.DEFERRAL: 0.02}
     with Sink(folder / "sink", lax=True, delay=0.02, odds=odds, seed=seed) as sink:
@@ -73,7 +73,7 @@ def turn_clock(folder: Path, *, people: int = 600, seed: int = 0) -> Illness:
         clock = folder / "clock"
         clock.write_text("+0")
         room.env = {
-            "LD_PRELOAD": str(_FAKETIME),
+            "LD_PRELOAD": str(FAKETIME),
             "FAKETIME_TIMESTAMP_FILE": str(clock),
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",

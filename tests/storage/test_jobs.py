@@ -1,6 +1,7 @@
 """The queue of blocks: what a run took is its own until others took it for dead, and then it is theirs."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,12 +11,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from dispatcher.models import State
+from dispatcher.storage.control import ask_to_stop
 from dispatcher.storage.database import Database
 from dispatcher.storage.jobs import open_jobs, release_stalled
+from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.mailings import Mailing
-from dispatcher.storage.releases import dealt_out, release
+from dispatcher.storage.releases import deal_out_again, dealt_out, release
+from dispatcher.storage.runs import end_run
 from tests.servers.postgresql import PostgreSQL
-from tests.storage.books import ANN, enlist, freeze_to, open_at
+from tests.storage.books import ANN, claim, enlist, freeze_to, open_at, outcome, rows
 
 AT_ONCE = timedelta(seconds=-60)  # the silence after which a worker is taken for dead
 BLOCK = 0
@@ -96,3 +101,24 @@ def test_two_may_give_the_same_job_to_others_at_once(dealt: tuple[Database, Mail
         assert dealt_out(database) == [mailing.id]
 
     asyncio.run(one_takes())
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_what_a_run_taken_for_dead_never_sent_is_dealt_out_though_all_others_were_done(
+    dealt: tuple[Database, Mailing], is_stopped: bool
+) -> None:
+    """Unless somebody has stopped the issue."""
+    database, mailing = dealt
+    with contextlib.closing(Ledger(database, mailing)) as slow:
+        number = slow.begin_run()
+        assert slow.commit([], [claim(1)]) == [True]
+        end_run(database, number)
+        slow.settle(number, [outcome(1, State.IN_DOUBT)])
+        deal_out_again(database)
+        assert not dealt_out(database)
+        if is_stopped:
+            ask_to_stop(database, mailing.id)
+        slow.commit([outcome(1, State.QUEUED)], [])
+    assert rows(database) == {1: State.QUEUED}
+    deal_out_again(database)
+    assert dealt_out(database) == ([] if is_stopped else [mailing.id])
