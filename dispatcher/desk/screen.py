@@ -1,5 +1,6 @@
 """Talks with the editor during a send: sentences, the confirmation, progress with rate and time left."""
 
+import contextlib
 import logging
 import os
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TextIO
 
+from dispatcher.errors import LedgerFailed
 from dispatcher.models import Outcome, State
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -106,13 +108,17 @@ def progress_of_all(total: int, look: Callable[[], Mapping[State, int]]) -> Iter
     ended = threading.Event()
     with _display(total) as show:
 
+        def show_all() -> None:
+            counts = dict(look())
+            to_come = sum(counts.pop(state, 0) for state in _TO_COME)
+            show(max(total - to_come, 0), counts)
+
         def keep_looking() -> None:
             rest = _SECONDS_BETWEEN_LOOKS
             while not ended.wait(rest):
                 begun = time.monotonic()
-                counts = dict(look())
-                to_come = sum(counts.pop(state, 0) for state in _TO_COME)
-                show(max(total - to_come, 0), counts)
+                with contextlib.suppress(LedgerFailed):  # whoever sends says so
+                    show_all()
                 rest = max(_SECONDS_BETWEEN_LOOKS, _REST * (time.monotonic() - begun))
 
         looking = threading.Thread(target=keep_looking, name="progress", daemon=True)
@@ -122,6 +128,8 @@ def progress_of_all(total: int, look: Callable[[], Mapping[State, int]]) -> Iter
         finally:
             ended.set()
             looking.join()
+            with contextlib.suppress(LedgerFailed):
+                show_all()
 
 
 @contextmanager

@@ -28,7 +28,8 @@ def work(newsletter: Newsletter, *, is_once: bool) -> None:
     end = End()
     signal.signal(signal.SIGTERM, lambda *_: end.tell())
     if not is_once:
-        screen.note(f"worker: looks every {_BETWEEN_LOOKS:.0f} s for what is due; Ctrl-C or SIGTERM ends it")
+        does = "takes its part in all that is sent" if newsletter.database.is_shared else "does what is due"
+        screen.note(f"worker: {does}; Ctrl-C or SIGTERM ends it")
     with _returned_mail_read(newsletter.settings, is_once=is_once), contextlib.suppress(KeyboardInterrupt):
         if newsletter.database.is_shared:
             work_with_others(newsletter, end, is_once=is_once)
