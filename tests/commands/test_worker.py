@@ -88,4 +88,4 @@ def test_it_ends_in_the_wait_after_a_canary(live: Newsletter, relay: Relay) -> N
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(30) == 0
     assert len(relay.copies) == 3
-    assert "worker: looks every 5 s for what is due" in live.said("dispatcher")
+    assert "worker: does what is due" in live.said("dispatcher")
