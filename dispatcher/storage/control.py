@@ -65,7 +65,9 @@ def forget_stop(database: Database, mailing_id: int) -> str | None:
 
 def cancel(database: Database, mailing_id: int) -> int:
     """Skips all that is queued or deferred, and what was scheduled. Returns how many rows; nobody may be sending."""
-    done = {"scheduled_at": None, "scheduled": null(), "stopped_at": None, "paused_because": CANCELLED}
+    done = {
+        "scheduled_at": None, "scheduled": null(), "stopped_at": None, "paused_because": CANCELLED, "released_at": None,
+    }  # fmt: skip
     with database.writing() as connection:
         connection.execute(update(mailing).where(mailing.c.id == mailing_id).values(done))
         return connection.execute(
