@@ -163,10 +163,10 @@ class Relay:
     def delay(self, stage: Stage, seconds: float, *, to: str | None = None, times: float = float("inf")) -> None:
         self._tell(Rule(stage=stage, to=to, times=times, skip=0, seconds=seconds))
 
-    def hold(self, stage: Stage, *, to: str | None = None, skip: int = 0) -> Callable[[], None]:
-        """Answer nobody at this stage until the function that comes back is called."""
+    def hold(self, stage: Stage, *, to: str | None = None, skip: int = 0, answer: str = "") -> Callable[[], None]:
+        """Answer nobody at this stage until the function that comes back is called; as usual, if not told otherwise."""
         gate = asyncio.Event()
-        self._tell(Rule(stage=stage, to=to, times=float("inf"), skip=skip, gate=gate))
+        self._tell(Rule(stage=stage, to=to, times=float("inf"), skip=skip, gate=gate, answer=answer or None))
 
         def release() -> None:
             self._loop.call_soon_threadsafe(gate.set)

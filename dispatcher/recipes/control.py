@@ -17,6 +17,7 @@ from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.lock import run_lock, senders
 from dispatcher.storage.mailings import Mailing, find_mailing, lists_of
 from dispatcher.storage.reports import Doubt, count_states, doubts, issues_in_hand
+from dispatcher.storage.runs import running
 
 _DRAINED_WITHIN = 60.0  # seconds
 _BETWEEN_LOOKS = 0.2
@@ -38,13 +39,14 @@ def cancel_issue(newsletter: Newsletter, what: str) -> str:
     if over := _over(newsletter, mailing):
         return f"{over}; there is nothing to cancel"
     ask_to_cancel(database, mailing.id)
-    until = time.monotonic() + _DRAINED_WITHIN
+    until = time.monotonic() + _DRAINED_WITHIN + newsletter.settings.dead_after.total_seconds()
     has_said = False
     while True:
         try:
             with run_lock(database):
                 let_others_end(database, mailing.id, newsletter.settings.dead_after)
                 _settle(newsletter, mailing)
+                _require_nobody_sends(newsletter, mailing)
                 given_up = cancel(database, mailing.id)
                 break
         except Unfinished:
@@ -58,6 +60,15 @@ def cancel_issue(newsletter: Newsletter, what: str) -> str:
     if counts[State.IN_DOUBT]:
         said += f", {counts[State.IN_DOUBT]:,} are in doubt: dispatcher report {mailing.issue}"
     return said
+
+
+def _require_nobody_sends(newsletter: Newsletter, mailing: Mailing) -> None:
+    """Who sends with others needs no lock. Raises Unfinished: what comes back to them would be queued again."""
+    for each in running(newsletter.database, mailing.id):
+        raise Unfinished(
+            f"issue {mailing.issue} is being sent by pid {each.pid} on {each.host}; "
+            f"run it again: dispatcher cancel {mailing.issue}"
+        )
 
 
 def _say_who_sends(newsletter: Newsletter, mailing: Mailing) -> bool:

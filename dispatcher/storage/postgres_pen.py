@@ -85,7 +85,7 @@ _PUT_BACK = """
 _RELEASE_AGAIN = """
     UPDATE mailing SET released_at = %s
     WHERE kind = 'live' AND released_at IS NULL AND stopped_at IS NULL AND paused_because IS DISTINCT FROM 'cancelled'
-    AND id IN (SELECT mailing_id FROM delivery WHERE id = ANY(%s) AND state = 'queued')
+    AND id IN (SELECT mailing_id FROM delivery WHERE id = ANY(%s) AND state IN ('queued', 'deferred'))
     AND NOT EXISTS (SELECT FROM delivery WHERE mailing_id = mailing.id AND state = 'queued' AND id <> ALL(%s))
 """
 _HAND_OVER = "UPDATE mailing SET handed_over_at = coalesce(handed_over_at, %s) WHERE id = %s"
@@ -159,7 +159,7 @@ class PostgresPen:
         return taken
 
     def _settle(self, outcomes: Sequence[Outcome], at: str, run: int | None) -> None:
-        not_sent = [each.delivery_id for each in outcomes if each.state is State.QUEUED]
+        not_sent = [each.delivery_id for each in outcomes if each.state in {State.QUEUED, State.DEFERRED}]
         with self.connection.transaction():
             self.connection.execute(_SETTLE, (*_columns(outcomes, at), run))
             self.connection.execute(_RELEASE_AGAIN, (at, not_sent, not_sent))

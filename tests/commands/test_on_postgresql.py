@@ -1,5 +1,8 @@
 """The commands with a database in PostgreSQL: the same promise, and one line when the server is not there."""
 
+import time
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner
 
@@ -28,7 +31,7 @@ def test_without_a_secret_no_machine_makes_a_key_of_its_own(on_postgresql: Newsl
 def test_a_second_start_is_told_who_sends(on_postgresql: Newsletter, relay: Relay) -> None:
     go_on = relay.hold("dot", to=ANN)
     first = on_postgresql.start("send-issue", "29", "--yes", "--patience", "0")
-    relay.wait_for(lambda relay: relay.commands["DATA"] > 0)
+    relay.wait_for(lambda relay: any(each.recipient == ANN for each in relay.offered))
     assert f"pid {first.pid} on " in on_postgresql.send(code=75)
     go_on()
     assert first.wait(60) == 0
@@ -101,3 +104,29 @@ def test_what_cannot_be_copied_is_one_line_with_the_remedy(newsletter: Newslette
     assert (code, "this newsletter is in it already; set database to it" in said) == (78, True)
     assert fails(here, "mysql://host/letter")[0] == 78
     assert not (newsletter.folder / "new.db").exists()
+
+
+def test_cancel_waits_for_a_worker_on_another_machine_so_that_nothing_is_queued_again(
+    on_postgresql: Newsletter, relay: Relay, tmp_path: Path
+) -> None:
+    """What the relay defers after the issue was given up would be tried again."""
+    worker = Newsletter(folder=tmp_path / "machine" / "letter", env=on_postgresql.env)
+    worker.write("pyproject.toml", on_postgresql.read("pyproject.toml"))
+    on_postgresql.run("send-issue", "29", "--yes", "--detach")
+    go_on = relay.hold("dot", to=ANN, answer="451 4.3.0 later")
+    working = worker.start("dispatcher", "worker")
+    try:
+        relay.wait_for(lambda relay: any(each.recipient == ANN for each in relay.offered))
+        cancelling = on_postgresql.start("dispatcher", "cancel", "29")
+        until = time.monotonic() + 30
+        while cancelling.poll() is None and "waiting for it" not in on_postgresql.said("dispatcher"):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        go_on()
+        assert cancelling.wait(30) == 0, on_postgresql.said("dispatcher")
+        working.terminate()
+        assert working.wait(30) == 0, worker.said("dispatcher")
+    finally:
+        working.kill()
+    assert on_postgresql.states()[ANN] == "skipped"
+    assert "the equation holds" in on_postgresql.expect(0, "dispatcher", "audit", "29")

@@ -103,9 +103,10 @@ def test_two_may_give_the_same_job_to_others_at_once(dealt: tuple[Database, Mail
     asyncio.run(one_takes())
 
 
+@pytest.mark.parametrize("end", [State.QUEUED, State.DEFERRED])
 @pytest.mark.parametrize("is_stopped", [False, True])
 def test_what_a_run_taken_for_dead_never_sent_is_dealt_out_though_all_others_were_done(
-    dealt: tuple[Database, Mailing], is_stopped: bool
+    dealt: tuple[Database, Mailing], is_stopped: bool, end: State
 ) -> None:
     """Unless somebody has stopped the issue."""
     database, mailing = dealt
@@ -118,7 +119,7 @@ def test_what_a_run_taken_for_dead_never_sent_is_dealt_out_though_all_others_wer
         assert not dealt_out(database)
         if is_stopped:
             ask_to_stop(database, mailing.id)
-        slow.commit([outcome(1, State.QUEUED)], [])
-    assert rows(database) == {1: State.QUEUED}
+        slow.commit([outcome(1, end)], [])
+    assert rows(database) == {1: end}
     deal_out_again(database)
     assert dealt_out(database) == ([] if is_stopped else [mailing.id])
