@@ -51,6 +51,8 @@ def make_plan(newsletter: Newsletter, order: Order) -> Plan:
         require_live(settings)
         require_durable(database)
         require_keys(database, newsletter.keyring.secrets)
+    elif option := _left_to_workers_by(order):
+        raise NotPermitted(f"{option} leaves an issue to workers, which mail readers over a relay; this is a trial")
     earlier = None if kind is Kind.STAGING else find_mailing(database, number, kind)
     if kind is Kind.LIVE:
         sent = count_states(database, earlier.id)[State.SENT] if earlier else 0
@@ -211,6 +213,10 @@ def _require_completion(order: Order, begun: Mailing | None, left: int) -> None:
         raise NotPermitted("--refreeze is for an issue that is being sent, with readers still to be mailed")
     if order.at is not None and begun is not None:
         raise NotPermitted("--at is for an issue that has not begun; this one goes on with: send-issue")
+
+
+def _left_to_workers_by(order: Order) -> str | None:
+    return "--at" if order.at is not None else "--detach" if order.detaches else None
 
 
 def _loaded(settings: Settings, folder: Path) -> Issue | InputWrong:
