@@ -17,6 +17,7 @@ from dispatcher.storage.pen import BLOCK, Claim, NotBeingSentError, recorded
 _T = TypeVar("_T")
 # A process that is stopped, or cut off, in mid-transaction keeps its locks no longer than this.
 _GIVES_UP = "SET idle_in_transaction_session_timeout = '10s'"
+_NO_ID = 2**63 - 1  # beyond all
 _TRIES = 5  # at a transaction that the server gave up so that another could go on
 
 _ENDED = """
@@ -92,7 +93,7 @@ _HAND_OVER = "UPDATE mailing SET handed_over_at = coalesce(handed_over_at, %s) W
 _REQUEUE = """
     UPDATE delivery SET state = 'queued', due_at = NULL
     WHERE id IN (SELECT id FROM delivery WHERE mailing_id = %s AND state = 'deferred' AND due_at <= %s
-        AND (%s::bigint[] IS NULL OR id / %s = ANY(%s)) ORDER BY id FOR UPDATE)
+        AND id >= %s AND id < %s ORDER BY id FOR UPDATE)
 """
 
 
@@ -127,8 +128,8 @@ class PostgresPen:
         self.connection.execute(_PUT_BACK, (list(delivery_ids),))
 
     def requeue(self, mailing_id: int, until: str, blocks: Sequence[int] | None) -> int:
-        wanted = None if blocks is None else list(blocks)
-        return self.connection.execute(_REQUEUE, (mailing_id, until, wanted, BLOCK, wanted)).rowcount
+        ranges = [(0, _NO_ID)] if blocks is None else [(block * BLOCK, (block + 1) * BLOCK) for block in blocks]
+        return sum(self.connection.execute(_REQUEUE, (mailing_id, until, *each)).rowcount for each in ranges)
 
     def _commit(self, outcomes: Sequence[Outcome], claims: Sequence[Claim], at: str, run: int | None) -> set[int]:
         """Returns the rows that are claimed; one round trip."""

@@ -12,13 +12,16 @@ from dispatcher.storage.pen import BLOCK
 
 _DEALS = 0x4449_5344  # our advisory locks: one process at a time deals a mailing out
 
-# The next block is looked up from the last one: to group all rows by block would read each of them.
+# The next block is looked up from the last one: to group all rows by block would read each of them. In pairs, which only
+# the index of what is queued has in this order: to `mailing_id =` a planner that believes half of all rows to be queued
+# walks the primary key, and through all that was sent.
 _WITHOUT_JOB = text("""
     WITH RECURSIVE waiting (block) AS (
-        (SELECT id / :size FROM delivery WHERE mailing_id = :mailing AND state = 'queued' ORDER BY id LIMIT 1)
+        (SELECT id / :size FROM delivery WHERE state = 'queued' AND mailing_id BETWEEN :mailing AND :mailing
+            ORDER BY mailing_id, id LIMIT 1)
         UNION ALL
-        SELECT (SELECT id / :size FROM delivery WHERE mailing_id = :mailing AND state = 'queued'
-            AND id >= (waiting.block + 1) * :size ORDER BY id LIMIT 1)
+        SELECT (SELECT id / :size FROM delivery WHERE state = 'queued' AND mailing_id <= :mailing
+            AND (mailing_id, id) >= (:mailing, (waiting.block + 1) * :size) ORDER BY mailing_id, id LIMIT 1)
         FROM waiting WHERE waiting.block IS NOT NULL),
     due (block) AS (
         SELECT DISTINCT id / :size FROM delivery WHERE mailing_id = :mailing AND state = 'deferred' AND due_at <= :now),
@@ -31,9 +34,12 @@ _WITHOUT_JOB = text("""
 _RELEASED = text("SELECT id FROM mailing WHERE released_at IS NOT NULL AND stopped_at IS NULL ORDER BY id")
 _END_RELEASE = text("""
     UPDATE mailing SET released_at = NULL WHERE id = :mailing
-    AND NOT EXISTS (SELECT FROM delivery WHERE mailing_id = :mailing AND state = 'queued')
-    AND NOT EXISTS (SELECT FROM delivery WHERE mailing_id = :mailing AND state = 'sending')
-    AND NOT EXISTS (SELECT FROM delivery WHERE mailing_id = :mailing AND state = 'deferred')
+    AND (SELECT id FROM delivery WHERE state = 'queued' AND mailing_id BETWEEN :mailing AND :mailing
+        ORDER BY mailing_id, id LIMIT 1) IS NULL
+    AND (SELECT id FROM delivery WHERE state = 'sending' AND mailing_id BETWEEN :mailing AND :mailing
+        ORDER BY mailing_id, id LIMIT 1) IS NULL
+    AND (SELECT id FROM delivery WHERE state = 'deferred' AND mailing_id BETWEEN :mailing AND :mailing
+        ORDER BY mailing_id, due_at LIMIT 1) IS NULL
 """)
 _WITHDRAW = text("DELETE FROM procrastinate_jobs WHERE queue_name = :queue AND status = 'todo'")
 _WITH_JOBS = text(f"""
