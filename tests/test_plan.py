@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.plan import BEGIN, END, Assumed, Book, Engine, Fleet, Measured, read_measured, simulate, tables
+from tests.benchmarks.claims import Book
+from tests.benchmarks.plan import BEGIN, END, Assumed, Engine, Fleet, Measured, read_measured, simulate, tables
 
 PAGE = Path(__file__).parent.parent / "docs/volume.md"
 MEASURED = Measured(
