@@ -78,6 +78,10 @@ class Unfinished(DispatcherError):
     exit_code = 75
 
 
+class LostTouch(Unfinished):
+    """Others may take the run for dead by now: the database took no sign of life of it for too long."""
+
+
 class NotPermitted(DispatcherError):
     """Refused by a receipt or the gate, or not confirmed; nothing is left behind."""
 

@@ -59,7 +59,10 @@ def worker(
     context: typer.Context,
     once: Annotated[bool, typer.Option("--once", help="Only what is due now.")] = False,
 ) -> None:
-    """Stay running, and do what is due. Scheduled issues are sent, deferred readers tried, the inbox is read."""
+    """Stay running, and do what is due. Scheduled issues are sent, deferred readers tried, the inbox is read.
+
+    On PostgreSQL, as many workers as you start send an issue together, with send-issue or without it.
+    """
     from dispatcher.recipes.newsletter import open_newsletter  # noqa: PLC0415
     from dispatcher.recipes.worker import work  # noqa: PLC0415
 

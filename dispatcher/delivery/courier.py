@@ -111,6 +111,8 @@ class Courier:
                 self._unrecorded = self._weigh(turn, ending)
             elif early is None:
                 line.withhold()
+            if not holds:
+                await self._run.notice_its_end()
         finally:
             counts = self._unrecorded is not None and self._unrecorded.state in {State.SENT, State.IN_DOUBT}
             self._run.backlog.settle(self._route, turn.delivery, counts=counts)

@@ -24,7 +24,7 @@ from dispatcher.delivery.terms import Build, Sign, Terms
 from dispatcher.delivery.verdicts import Breaker
 from dispatcher.delivery.warm_up import messages_in_a_day
 from dispatcher.delivery.writer import Writer
-from dispatcher.errors import LedgerFailed, RelayUnusable, Unfinished
+from dispatcher.errors import LedgerFailed, LostTouch, RelayUnusable, Unfinished
 from dispatcher.models import Outcome, State
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.runs import end_run, give_sign_of_life
@@ -140,7 +140,7 @@ async def _living(run: Run, dealer: Dealer | None) -> AsyncIterator[None]:
         staying.cancel()
         await asyncio.gather(staying, return_exceptions=True)
     if run.has_lost_touch:
-        raise Unfinished("the database took no sign of life for too long: what is left goes to others")
+        raise LostTouch("the database took no sign of life for too long: what is left goes to others")
 
 
 async def _stay_alive(run: Run, lease: Lease, dealer: Dealer | None) -> None:

@@ -12,6 +12,7 @@ from dispatcher.delivery.terms import Build, Sign, Terms
 from dispatcher.delivery.writer import Writer
 from dispatcher.errors import DispatcherError
 from dispatcher.storage.ledger import Ledger
+from dispatcher.storage.runs import has_ended
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,6 +40,13 @@ class Run:
     def has_lost_touch(self) -> bool:
         """Whether others may believe by now that the run is dead."""
         return self.lease is not None and self.lease.is_over
+
+    async def notice_its_end(self) -> None:
+        """A claim that does not hold may be that of a run which others have ended. Raises LedgerFailed."""
+        if self.lease is None or self.ledger.run is None:
+            return
+        if await asyncio.to_thread(has_ended, self.ledger.database, self.ledger.run):
+            self.lease.end()
 
     @property
     def usable(self) -> int:

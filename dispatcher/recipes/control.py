@@ -11,7 +11,6 @@ from dispatcher.desk.screen import note
 from dispatcher.errors import Fault, InputWrong, NotFound, Unfinished
 from dispatcher.models import Kind, State
 from dispatcher.recipes.newsletter import Newsletter
-from dispatcher.recipes.waiting import let_others_end
 from dispatcher.storage.control import ask_to_cancel, ask_to_stop, cancel, scheduled_at, settle_doubts, was_cancelled
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.lock import run_lock, senders
@@ -44,7 +43,6 @@ def cancel_issue(newsletter: Newsletter, what: str) -> str:
     while True:
         try:
             with run_lock(database):
-                let_others_end(database, mailing.id, newsletter.settings.dead_after)
                 _settle(newsletter, mailing)
                 _require_nobody_sends(newsletter, mailing)
                 given_up = cancel(database, mailing.id)

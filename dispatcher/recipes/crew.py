@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from threading import Thread
 
 from dispatcher.desk import screen
-from dispatcher.errors import DispatcherError, LedgerFailed
+from dispatcher.errors import DispatcherError, LedgerFailed, LostTouch
 from dispatcher.recipes.due import PAUSE_AFTER_ERROR, begin
 from dispatcher.recipes.ending import End
 from dispatcher.recipes.housekeeping import keep_house
@@ -94,7 +94,7 @@ class _Crew:
     def _send(self, mailing_id: int) -> None:
         try:
             send_share(self._newsletter, mailing_id, lambda: self._end.is_told)
-        except LedgerFailed as error:  # the next look tells whether it is there again
+        except (LedgerFailed, LostTouch) as error:  # the next look tells whether it is there again
             screen.complain(f"{error}; tried again soon")
             self._paused[mailing_id] = now() + _PAUSE_AFTER_LOSS
         except DispatcherError as error:

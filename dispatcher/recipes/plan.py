@@ -47,10 +47,7 @@ def make_plan(newsletter: Newsletter, order: Order) -> Plan:
     own_list, own_only = (issue.list_name, issue.only) if isinstance(issue, Issue) else (None, None)
     list_name = order.list_name or own_list or settings.list
     kind = kind_of(newsletter.relay, list_name)
-    if kind is Kind.LIVE:
-        require_live(settings)
-        require_durable(database)
-        require_keys(database, newsletter.keyring.secrets)
+    _require_what_it_takes(newsletter, order, kind)
     earlier = None if kind is Kind.STAGING else find_mailing(database, number, kind)
     if kind is Kind.LIVE:
         sent = count_states(database, earlier.id)[State.SENT] if earlier else 0
@@ -211,6 +208,16 @@ def _require_completion(order: Order, begun: Mailing | None, left: int) -> None:
         raise NotPermitted("--refreeze is for an issue that is being sent, with readers still to be mailed")
     if order.at is not None and begun is not None:
         raise NotPermitted("--at is for an issue that has not begun; this one goes on with: send-issue")
+
+
+def _require_what_it_takes(newsletter: Newsletter, order: Order, kind: Kind) -> None:
+    if kind is Kind.LIVE:
+        require_live(newsletter.settings)
+        require_durable(newsletter.database)
+        require_keys(newsletter.database, newsletter.keyring.secrets)
+    elif order.at is not None or order.detaches:
+        option = "--at" if order.at is not None else "--detach"
+        raise NotPermitted(f"{option} leaves an issue to workers, which mail readers over a relay; this is a trial")
 
 
 def _loaded(settings: Settings, folder: Path) -> Issue | InputWrong:

@@ -181,8 +181,8 @@ def _send(newsletter: Newsletter, order: Order, ledger: Ledger, way: Callable[..
                 f"see why: dispatcher report {mailing.issue}"
             )
         wait = parse_duration(canary.wait).total_seconds()
-        screen.note(f"the first {ended:,} readers are mailed; the others follow in {screen.spoken_time(wait)}")
-        if not passes(newsletter.database, mailing.id, wait, order.on_interrupt):
+        pause = f"the first {ended:,} readers are mailed; the others follow in {screen.spoken_time(wait)}"
+        if not passes(newsletter.database, mailing.id, wait, order.on_interrupt, partial(screen.note, pause)):
             return
     shares = newsletter.database.is_shared and mailing.kind is Kind.LIVE
     if not shares:
@@ -200,8 +200,8 @@ def _grant_grace(newsletter: Newsletter, order: Order, mailing: Mailing) -> None
     grace = newsletter.settings.grace.total_seconds()
     if not grace:
         return
-    screen.say(f"sending begins in {screen.spoken_time(grace)}; until then Ctrl-C recalls everything")
-    if not passes(newsletter.database, mailing.id, grace, order.on_interrupt):
+    recall = f"sending begins in {screen.spoken_time(grace)}; until then Ctrl-C recalls everything"
+    if not passes(newsletter.database, mailing.id, grace, order.on_interrupt, partial(screen.say, recall)):
         if was_cancelled(newsletter.database, mailing.id):
             raise Unfinished(f"issue {mailing.issue} was cancelled: nobody was mailed now")
         raise Unfinished(

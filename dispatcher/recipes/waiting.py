@@ -15,8 +15,17 @@ _BETWEEN_LOOKS = 0.5  # seconds in which a stop is noticed
 _DRAINED_WITHIN = 60.0  # seconds
 
 
-def passes(database: Database, mailing_id: int, seconds: float, on_interrupt: Callable[[], None]) -> bool:
-    """False as soon as somebody interrupts or stops the mailing. Only for the main thread."""
+def passes(
+    database: Database,
+    mailing_id: int,
+    seconds: float,
+    on_interrupt: Callable[[], None],
+    say: Callable[[], None] = lambda: None,
+) -> bool:
+    """False as soon as somebody interrupts or stops the mailing; `say` tells of it once that is heard.
+
+    Only for the main thread.
+    """
     until = time.monotonic() + seconds
 
     def heard(*_: object) -> None:
@@ -25,6 +34,7 @@ def passes(database: Database, mailing_id: int, seconds: float, on_interrupt: Ca
 
     before = {each: signal.signal(each, heard) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
+        say()
         while (left := until - time.monotonic()) > 0:
             if is_stopped(database, mailing_id):
                 return False

@@ -12,7 +12,7 @@ from dispatcher.storage.pen import BLOCK
 
 _DEALS = 0x4449_5344  # our advisory locks: one process at a time deals a mailing out
 
-# The next block is looked up from the last one: to group all rows by block would read each of them. By pairs, which
+# The next block is looked up from the last one: to group all rows by block would read each of them. In pairs, which
 # only the index of what is queued has in this order: for `mailing_id =` a planner that believes half of all rows to be
 # queued walks the primary key, and through all that was sent.
 _WITHOUT_JOB = text("""

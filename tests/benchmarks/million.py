@@ -69,7 +69,7 @@ def plan_of_a_claim(folder: Path) -> list[str]:
     from dispatcher.storage.sqlite_pen import CLAIM  # noqa: PLC0415
 
     with sqlite3.connect(folder / "dispatcher.db") as connection:
-        return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {CLAIM}", ("", 1))]
+        return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {CLAIM}", (None, "", 1))]
 
 
 def main() -> None:

@@ -241,3 +241,9 @@ def test_jobs_that_are_there_twice_mail_nobody_twice(on_postgresql: Newsletter, 
 
 def test_who_leaves_an_issue_to_workers_is_told_if_there_is_none(on_postgresql: Newsletter) -> None:
     assert "no worker is running; start one: dispatcher worker" in on_postgresql.send("--detach")
+
+
+@pytest.mark.parametrize("option", [("--detach",), ("--at", "2126-11-25T09:00+08:00")])
+def test_a_trial_is_left_to_nobody(newsletter: Newsletter, option: tuple[str, ...]) -> None:
+    assert "this is a trial" in newsletter.expect(77, "send-issue", "29", *option)
+    assert not newsletter.outbox()

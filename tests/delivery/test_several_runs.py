@@ -13,13 +13,13 @@ import pytest
 
 from dispatcher.delivery.pace import Limit, Pacing
 from dispatcher.delivery.relay import SmtpRelay, read_relay
-from dispatcher.errors import DispatcherError, Unfinished
+from dispatcher.errors import DispatcherError, LostTouch, Unfinished
 from dispatcher.models import State
 from dispatcher.storage.database import now
 from dispatcher.storage.jobs import open_jobs, release_stalled
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.releases import deal_out_again, dealt_out, release
-from dispatcher.storage.runs import running
+from dispatcher.storage.runs import end_run, running
 from tests.delivery.office import Clock, Office
 from tests.relay import Relay
 from tests.servers.postgresql import PostgreSQL
@@ -193,6 +193,28 @@ def test_a_run_that_is_dealt_nothing_gives_signs_of_life_too(street: Street) -> 
             go_on()
         sending.result(SOON)
     assert set(office.states.values()) == {State.SENT}
+
+
+def test_a_run_that_others_ended_hands_over_nothing_more_and_says_so(street: Street) -> None:
+    """What was on its way is recorded all the same."""
+    office, go_on = street.offices[0], street.relay.hold("dot")
+    people = set(office.states)
+
+    async def main() -> None:
+        office.stop = asyncio.Event()
+        sending = asyncio.create_task(office.deliver(dead_after=timedelta(seconds=4), clock=Clock(now=now())))
+        await asyncio.to_thread(street.relay.wait_for, lambda relay: len(relay.offered) > 0)
+        assert office.ledger.run is not None
+        end_run(office.database, office.ledger.run)
+        go_on()
+        with pytest.raises(LostTouch):
+            await sending
+
+    asyncio.run(main())
+    sent = {each for each, state in office.states.items() if state is State.SENT}
+    assert sent == street.relay.copies.keys() < people
+    assert street.relay.commands["DATA"] < len(people) / 2  # the relay is not asked in vain for all of them
+    assert set(office.states.values()) == {State.SENT, State.QUEUED}
 
 
 def test_a_transaction_of_one_who_is_stopped_in_its_middle_does_not_last(street: Street) -> None:

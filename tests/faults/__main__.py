@@ -1,7 +1,7 @@
 """The long forms of the fault tests: `python -m tests.faults` runs all of them, `python -m tests.faults kills` one.
 
 Each prints a line of what it did and counted, and fails at the first row that is not what the promise says. They send
-to this machine only. The whole takes about a quarter of an hour; the test suite has a short form of each.
+to this machine only. The whole takes about twenty minutes; the test suite has a short form of each.
 """
 
 import argparse
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.faults.kills import Tally, kill_at_random, restart_at_random, terminate_at_random
 from tests.faults.machines import fleet, make_trouble
+from tests.faults.moments import MOMENTS
 from tests.faults.namespaces import CONNECTIONS, IN_ALL, IN_PART, measure, two_namespaces
 from tests.faults.points import CASES, kill_at
 from tests.faults.room import engine_alone, readers, whole_program
@@ -55,13 +56,21 @@ def _told(tally: Tally) -> str:
 
 
 def machines(folder: Path) -> str:
-    with (
-        own_postgresql() as server,
-        Sink(folder / "sink", lax=True, delay=0.08) as sink,
-        fleet(folder, server, sink, readers(20_000)) as four,
-    ):
-        toll = make_trouble(four, kills=10, restarts=5, cuts=5, seed=29)
-    return f"four workers, 20,000 readers, {toll}"
+    with own_postgresql() as server:
+        with (
+            Sink(folder / "sink", lax=True, delay=0.08) as sink,
+            fleet(folder / "four", server, sink, readers(20_000)) as four,
+        ):
+            toll = make_trouble(four, kills=10, restarts=5, cuts=5, seed=29)
+        told = [f"four workers, 20,000 readers, {toll}"]
+        for moment in MOMENTS:
+            name = moment.__name__
+            with (
+                Sink(folder / f"sink-{name}", lax=True, delay=0.05) as sink,
+                fleet(folder / name, server, sink, readers(3_000), dead_after=6) as four,
+            ):
+                told.append(moment(four))
+    return "; ".join(told)
 
 
 def terms(folder: Path) -> str:

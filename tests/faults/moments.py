@@ -12,7 +12,7 @@ _AT_ONCE = 10.0  # seconds in which all stop: a look, and the conversations that
 _HOUR = 3600
 
 
-def keep_wrong_time(fleet: Fleet) -> None:
+def keep_wrong_time(fleet: Fleet) -> str:
     """Two workers send, one with a clock that is an hour ahead, one with a clock that is an hour behind."""
     if not FAKETIME.exists():
         absent("faketime")
@@ -23,10 +23,11 @@ def keep_wrong_time(fleet: Fleet) -> None:
     _end(fleet)
     assert not fleet.doubts_by_run()
     assert all("this worker mailed" in each.said for each in fleet.machines[:2]), fleet.story()
+    return "clocks an hour ahead and behind: 0 in doubt"
 
 
-def stop_for_long(fleet: Fleet) -> int:
-    """A worker is stopped in mid-send, taken for dead, and goes on: it hands over nothing more. Returns the doubts."""
+def stop_for_long(fleet: Fleet) -> str:
+    """A worker is stopped in mid-send, taken for dead, and goes on: it hands over nothing more."""
     _start(fleet)
     machine = next(each for each in fleet.machines if fleet.runs_of(each))
     assert machine.worker
@@ -40,10 +41,11 @@ def stop_for_long(fleet: Fleet) -> int:
     assert doubted.keys() <= runs
     fleet.wait_until(fleet.is_over)
     _end(fleet)
-    return sum(doubted.values())
+    left = sum(fleet.doubts_by_run().values())
+    return f"SIGSTOP till it was taken for dead: {sum(doubted.values())} in doubt, {left} after SIGCONT"
 
 
-def terminate_one(fleet: Fleet) -> None:
+def terminate_one(fleet: Fleet) -> str:
     """A worker ends in mid-issue as it is asked to; the others end the issue."""
     _start(fleet)
     next(each for each in fleet.machines if fleet.runs_of(each)).end()
@@ -52,10 +54,11 @@ def terminate_one(fleet: Fleet) -> None:
     fleet.wait_until(fleet.is_over)
     _end(fleet)
     assert not fleet.doubts_by_run()
+    return "SIGTERM: 0 in doubt"
 
 
-def stop_all(fleet: Fleet) -> float:
-    """`dispatcher stop`, and then `send-issue` beside the workers. Returns after how many seconds all was quiet."""
+def stop_all(fleet: Fleet) -> str:
+    """`dispatcher stop`, and then `send-issue` beside the workers."""
     _start(fleet)
     took = _ask(fleet, "stop")
     states = set(fleet.room.counts())
@@ -63,11 +66,11 @@ def stop_all(fleet: Fleet) -> float:
     fleet.desk.expect(0, "send-issue", "29", "--yes", timeout=300)
     fleet.wait_until(fleet.is_over)
     _end(fleet)
-    return took
+    return f"stop: quiet after {took:.1f} s"
 
 
-def cancel_all(fleet: Fleet) -> float:
-    """`dispatcher cancel`: who was not mailed is not mailed. Returns as stop_all."""
+def cancel_all(fleet: Fleet) -> str:
+    """`dispatcher cancel`: who was not mailed is not mailed."""
     _start(fleet)
     took = _ask(fleet, "cancel")
     lines = fleet.room.lines()
@@ -77,11 +80,11 @@ def cancel_all(fleet: Fleet) -> float:
     assert "the equation holds" in fleet.desk.expect(0, "dispatcher", "audit", "29")
     for machine in fleet.machines:
         machine.end()
-    return took
+    return f"cancel: quiet after {took:.1f} s"
 
 
-def send_twice(fleet: Fleet) -> list[int]:
-    """Two `send-issue` at once beside workers. Returns their exit codes: one of them sends."""
+def send_twice(fleet: Fleet) -> str:
+    """Two `send-issue` at once beside workers: one of them sends."""
     for machine in fleet.machines:
         machine.start()
     both = [fleet.desk.start("send-issue", "29", "--yes", "--patience", "1m") for _ in range(2)]
@@ -89,7 +92,9 @@ def send_twice(fleet: Fleet) -> list[int]:
     fleet.wait_until(fleet.is_over)
     _end(fleet)
     assert not fleet.doubts_by_run()
-    return sorted(each.wait() for each in both)
+    codes = sorted(each.wait() for each in both)
+    assert codes == [0, 75]
+    return f"two send-issue at once: exit {codes}"
 
 
 def _start(fleet: Fleet) -> None:
@@ -119,3 +124,6 @@ def _ask(fleet: Fleet, command: str) -> float:
     assert len(fleet.sink.taken) == taken
     assert not fleet.is_over() or command == "cancel"
     return took
+
+
+MOMENTS = (keep_wrong_time, stop_for_long, terminate_one, stop_all, cancel_all, send_twice)

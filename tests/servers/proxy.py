@@ -35,9 +35,10 @@ def long_way_to(port: int, *, round_trip: float = 0, host: str = "127.0.0.1", li
         except OSError:
             writer.close()
             return
-        async with asyncio.TaskGroup() as both:
-            both.create_task(_carry(reader, there_writer, round_trip / 2, way, "client"))
-            both.create_task(_carry(there_reader, writer, round_trip / 2, way, "server"))
+        with contextlib.suppress(asyncio.CancelledError):  # at the end, with conversations that are not over
+            async with asyncio.TaskGroup() as both:
+                both.create_task(_carry(reader, there_writer, round_trip / 2, way, "client"))
+                both.create_task(_carry(there_reader, writer, round_trip / 2, way, "server"))
 
     async def serve() -> None:
         server = await asyncio.start_server(accept, host, listens_at)
