@@ -23,12 +23,14 @@ _REPLY = Reply(code=250, text="2.0.0 Ok: queued as 4bXyZ0123456789AbC")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
-    """What one message costs the database."""
+    """What one message costs the database; the last two are not measured here, but where messages are sent."""
 
     per_second: float  # messages that are claimed and recorded, over 16 connections of each writer
     row_octets: float  # of a delivery, with its indexes and its reader's reply
     written_octets: float  # to the disk, log and tables
     senders: int | None = None  # processes that can send at once, each on one core; None: as many as there are cores
+    worker_cpu: float = 0.0  # seconds of a core that a message costs a worker beyond what it does with SQLite
+    server_cpu: float = 0.0  # seconds of the server's cores
 
 
 def claim_and_record(ledger: Ledger, rows: Sequence[int]) -> list[float]:
