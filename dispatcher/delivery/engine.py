@@ -100,7 +100,7 @@ def _numbered(ledger: Ledger, recorders: Path, *, slots: int) -> Iterator[list[S
     """A run with its number and its recorder; one that could not record all it knew is left to recovery."""
     number = ledger.begin_run()
     try:
-        with record(recorder_of(recorders, number), run=number, slots=slots) as made:
+        with record(recorder_of(recorders, ledger.database, number), run=number, slots=slots) as made:
             yield made
     except (RelayUnusable, Unfinished):
         end_run(ledger.database, number)

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from dispatcher.errors import LedgerFailed, RelayUnusable, Unfinished
 from dispatcher.models import Reply
+from dispatcher.storage.database import Database
 
 _MAGIC = b"DISPATCHER FLIGHT RECORDER 1\n"
 _HEAD = struct.Struct("<29s36sqI")  # magic, boot, run, slots
@@ -76,9 +77,9 @@ class Slot:
         self._memory[self._offset] = Progress.ANSWERED
 
 
-def recorder_of(folder: Path, run: int) -> Path:
-    """Each run has a file of its own: several may write in one folder."""
-    return folder / f"dispatcher.db-flight-{run}"
+def recorder_of(folder: Path, database: Database, run: int) -> Path:
+    """Each run has a file of its own: several may write in one folder, and one number is another run's elsewhere."""
+    return folder / f"dispatcher.db-flight-{database.instance[:12]}-{run}"
 
 
 @contextmanager

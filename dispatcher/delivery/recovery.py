@@ -9,6 +9,7 @@ from dispatcher.delivery.recorder import Flight, Progress, is_being_written, rea
 from dispatcher.delivery.relay import MaildirRelay, Relay
 from dispatcher.delivery.verdicts import Phase, judge
 from dispatcher.models import Delivery, Kind, Outcome, Reply, State
+from dispatcher.storage.database import Database
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.runs import Running, end_run, running
 
@@ -22,7 +23,11 @@ def recover(ledger: Ledger, relay: Relay, folder: Path, *, dead_after: timedelta
     `folder` has the recorders of runs on this machine, of which the kernel tells whether they live. Others are dead
     after so long a silence, zero where nobody else can be sending.
     """
-    dead = {each.id for each in running(ledger.database, ledger.mailing.id) if _is_dead(each, folder, dead_after)}
+    dead = {
+        each.id
+        for each in running(ledger.database, ledger.mailing.id)
+        if _is_dead(each, ledger.database, folder, dead_after)
+    }
     for number in dead:
         end_run(ledger.database, number)
     unsettled = ledger.unsettled()  # before: a run that begins meanwhile is then among those that live
@@ -35,12 +40,12 @@ def recover(ledger: Ledger, relay: Relay, folder: Path, *, dead_after: timedelta
         ledger.settle(run, outcomes)
         in_doubt += sum(outcome.state is State.IN_DOUBT for outcome in outcomes)
         if run is not None:
-            recorder_of(folder, run).unlink(missing_ok=True)
+            recorder_of(folder, ledger.database, run).unlink(missing_ok=True)
     return in_doubt
 
 
-def _is_dead(running: Running, folder: Path, dead_after: timedelta) -> bool:
-    recorder = recorder_of(folder, running.id)
+def _is_dead(running: Running, database: Database, folder: Path, dead_after: timedelta) -> bool:
+    recorder = recorder_of(folder, database, running.id)
     if is_being_written(recorder):
         return False
     return running.silence >= dead_after or read_record(recorder, run=running.id) is not None
@@ -51,7 +56,7 @@ def _outcomes(
 ) -> Iterator[Outcome]:
     if isinstance(relay, MaildirRelay) and ledger.mailing.kind is not Kind.LIVE:
         return (_as_in_folder(relay.folder, each) for each in left)
-    flights = None if run is None else read_record(recorder_of(folder, run), run=run)
+    flights = None if run is None else read_record(recorder_of(folder, ledger.database, run), run=run)
     return (_as_recorded(flights, each) for each in left)
 
 

@@ -34,7 +34,7 @@ def work(newsletter: Newsletter, *, is_once: bool) -> None:
         if newsletter.database.is_shared:
             work_with_others(newsletter, end, is_once=is_once)
             return
-        presence = Presence(newsletter.database)
+        presence = Presence(newsletter.database, newsletter.settings.dead_after)
         try:
             _work_alone(newsletter, presence, end, is_once=is_once)
         finally:
