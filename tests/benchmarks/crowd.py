@@ -51,7 +51,8 @@ def send_crowd(readers: int, *, first: int, last: int) -> None:
         before = ground.octets("delivery")
         print(f"a row: {before[0] / readers:.0f} octets, {before[1] / readers:.0f} of these in indexes", flush=True)
         took = told(start(ground, "deal", relay=sink.url), ground)
-        print(f"dealt out in {took['blocks']:,} blocks in {took['seconds']:.2f} s; {_peak(took)}", flush=True)
+        [(blocks,)] = ground.execute("SELECT count(*) FROM procrastinate_jobs")
+        print(f"dealt out in {blocks:,} blocks in {took['seconds']:.2f} s; {_peak(took)}", flush=True)
         with closing(open_database(ground.url, ground.folder)) as database:
             mailing = find_mailing(database, 1, Kind.LIVE)
             assert mailing is not None
@@ -141,6 +142,7 @@ def _tell_statements(database: Database, mailing: Mailing, when: str) -> None:
             "under_way": lambda: under_way(database),
             "release_stalled": lambda: asyncio.run(release_stalled(database, timedelta(minutes=1))),
             "deal_out_again": lambda: releases.deal_out_again(database),
+            "release_what_is_due": lambda: releases.release_what_is_due(database),
             "dealt_out": lambda: releases.dealt_out(database),
             "take a job": lambda: asyncio.run(_take(database, mailing.id)),
             "read a page": lambda: ledger.queued(after=block * BLOCK, limit=500, blocks=[block, block + 5]),
