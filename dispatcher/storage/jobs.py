@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from importlib import resources
+from typing import Any
 
 from procrastinate import PsycopgConnector, SyncPsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
+from psycopg import AsyncConnection
 from psycopg.errors import ForeignKeyViolation
 from psycopg_pool import PoolTimeout
 from sqlalchemy import Connection, TextClause, text
@@ -23,7 +25,7 @@ from dispatcher.errors import LedgerFailed
 from dispatcher.storage.columns import from_text
 from dispatcher.storage.database import Database
 from dispatcher.storage.pen import BLOCK
-from dispatcher.storage.postgres import connection_defaults
+from dispatcher.storage.postgres import SESSION, connection_options
 
 _TASK, QUEUE = "send", "mailing "
 _LATEST = "03.04.00_50"  # the newest of the library's migrations that this program has been tried with
@@ -200,16 +202,20 @@ async def release_stalled(database: Database, silent_for: timedelta) -> int:
 
 @asynccontextmanager
 async def _manager(database: Database) -> AsyncIterator[JobManager]:
-    url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connector = PsycopgConnector(
-        conninfo=url, min_size=1, max_size=2, timeout=_PATIENCE, kwargs=dict(connection_defaults(database.engine.url))
-    )
+    options = connection_options(database.engine)
+    connector = PsycopgConnector(min_size=1, max_size=2, timeout=_PATIENCE, kwargs=options, configure=_configure)
     with _failures_named(database):
         await connector.open_async()
     try:
         yield JobManager(connector)
     finally:
         await connector.close_async()
+
+
+async def _configure(connection: AsyncConnection[Any]) -> None:
+    await connection.set_autocommit(True)
+    await connection.execute(SESSION)
+    await connection.set_autocommit(False)
 
 
 @contextmanager

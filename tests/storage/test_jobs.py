@@ -123,3 +123,26 @@ def test_what_a_run_taken_for_dead_never_sent_is_dealt_out_though_all_others_wer
     assert rows(database) == {1: end}
     deal_out_again(database)
     assert dealt_out(database) == ([] if is_stopped else [mailing.id])
+
+
+def test_the_queue_is_reached_by_whatever_url_the_ledger_is(tmp_path: Path, postgresql: PostgreSQL) -> None:
+    """A password with a space, a schema of its own, several hosts: libpq spells none of it like a URL of ours."""
+    with postgresql.database() as url:
+        name = url.rpartition("/")[2]
+        postgresql.execute("CREATE SCHEMA news", database=name)
+        hosts = "&".join(f"host=127.0.0.1:{port}" for port in (1, postgresql.port))
+        database = open_at(
+            tmp_path, f"postgresql://dispatcher:pass%20word@/{name}?{hosts}&options=-c%20search_path%3Dnews"
+        )
+        with contextlib.closing(database):
+            enlist(database, ANN)
+            mailing = freeze_to(database)
+            assert release(database, mailing.id) == 1
+
+            async def look() -> object:
+                async with open_jobs(database, mailing.id) as jobs:
+                    assert await jobs.take() == BLOCK
+                    name_of = "SELECT setting FROM pg_settings WHERE name = 'lock_timeout'"
+                    return (await jobs._manager.connector.execute_query_one_async(name_of))["setting"]
+
+            assert asyncio.run(look()) == "30000"
