@@ -14,13 +14,14 @@ from sqlalchemy import text
 from dispatcher.models import State
 from dispatcher.storage.control import ask_to_stop
 from dispatcher.storage.database import Database
-from dispatcher.storage.jobs import open_jobs, release_stalled
+from dispatcher.storage.jobs import open_jobs
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.mailings import Mailing
+from dispatcher.storage.queue import release_stalled
 from dispatcher.storage.releases import deal_out_again, dealt_out, release
 from dispatcher.storage.runs import end_run
 from tests.servers.postgresql import PostgreSQL
-from tests.storage.books import ANN, claim, enlist, freeze_to, open_at, outcome, rows
+from tests.storage.books import ANN, change, claim, enlist, freeze_to, open_at, outcome, rows
 
 AT_ONCE = timedelta(seconds=-60)  # the silence after which a worker is taken for dead
 BLOCK = 0
@@ -44,7 +45,7 @@ def test_who_was_taken_for_dead_cannot_take_from_others_what_they_were_given(dea
     async def both() -> None:
         async with open_jobs(database, mailing.id) as slow:
             assert await slow.take() == BLOCK
-            assert await release_stalled(database, AT_ONCE) == 1
+            assert release_stalled(database, AT_ONCE) == 1
             async with open_jobs(database, mailing.id) as other:
                 assert await other.take() == BLOCK
                 await slow.give_back()
@@ -60,7 +61,7 @@ def test_a_block_that_two_have_is_ended_by_both(dealt: tuple[Database, Mailing])
     async def both() -> None:
         async with open_jobs(database, mailing.id) as slow:
             assert await slow.take() == BLOCK
-            assert await release_stalled(database, AT_ONCE) == 1
+            assert release_stalled(database, AT_ONCE) == 1
             async with open_jobs(database, mailing.id) as other:
                 assert await other.take() == BLOCK
                 await slow.end(BLOCK)
@@ -75,7 +76,7 @@ def test_who_was_taken_for_dead_and_lives_takes_again(dealt: tuple[Database, Mai
 
     async def go_on() -> None:
         async with open_jobs(database, mailing.id) as jobs:
-            await release_stalled(database, AT_ONCE)
+            release_stalled(database, AT_ONCE)
             assert await jobs.take() == BLOCK
 
     asyncio.run(go_on())
@@ -91,7 +92,7 @@ def test_two_may_give_the_same_job_to_others_at_once(dealt: tuple[Database, Mail
                 faster.execute(
                     text("SELECT procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) FROM procrastinate_jobs")
                 )
-                slower = thread.submit(asyncio.run, release_stalled(database, AT_ONCE))
+                slower = thread.submit(release_stalled, database, AT_ONCE)
                 until = time.monotonic() + 20
                 while not postgresql.execute("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
                     assert time.monotonic() < until
@@ -146,3 +147,27 @@ def test_the_queue_is_reached_by_whatever_url_the_ledger_is(tmp_path: Path, post
                     return (await jobs._manager.connector.execute_query_one_async(name_of))["setting"]
 
             assert asyncio.run(look()) == "30000"
+
+
+def test_a_run_that_has_ended_is_not_known_by_a_number_that_another_worker_may_get(
+    dealt: tuple[Database, Mailing],
+) -> None:
+    """A server that is new counts its workers from one again."""
+    database, mailing = dealt
+
+    async def both() -> None:
+        async with open_jobs(database, mailing.id) as dead:
+            with contextlib.closing(Ledger(database, mailing)) as ledger:
+                number = ledger.begin_run()
+            await dead.join(number)
+            assert await dead.take() == BLOCK
+            end_run(database, number)
+            assert release_stalled(database, timedelta(minutes=1)) == 1
+            assert dealt_out(database) == [mailing.id]
+            change(database, "SELECT setval(pg_get_serial_sequence('procrastinate_workers', 'id'), 1, false)")
+            async with open_jobs(database, mailing.id) as living:
+                assert living._worker_id == dead._worker_id
+                assert await living.take() == BLOCK
+                assert release_stalled(database, timedelta(minutes=1)) == 0
+
+    asyncio.run(both())
