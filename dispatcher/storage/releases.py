@@ -33,6 +33,7 @@ _WITHOUT_JOB = text("""
     WHERE NOT EXISTS (SELECT FROM known WHERE known.block = wanted.block) ORDER BY block
 """)
 _RELEASED = text("SELECT id FROM mailing WHERE released_at IS NOT NULL AND stopped_at IS NULL ORDER BY id")
+_AGAINST_PENS = text("SELECT FROM mailing WHERE id = :mailing FOR NO KEY UPDATE")  # which may be queueing rows again
 _END_RELEASE = text("""
     UPDATE mailing SET released_at = NULL WHERE id = :mailing
     AND (SELECT id FROM delivery WHERE state = 'queued' AND mailing_id BETWEEN :mailing AND :mailing
@@ -78,6 +79,7 @@ def deal_out_again(database: Database) -> None:
             return
         for mailing_id in list(connection.scalars(_RELEASED)):
             if not _deal_out(connection, mailing_id):
+                connection.execute(_AGAINST_PENS, {"mailing": mailing_id})
                 connection.execute(_END_RELEASE, {"mailing": mailing_id})
 
 

@@ -171,3 +171,52 @@ def test_a_run_that_has_ended_is_not_known_by_a_number_that_another_worker_may_g
                 assert release_stalled(database, timedelta(minutes=1)) == 0
 
     asyncio.run(both())
+
+
+@pytest.mark.parametrize("is_one_of_several", [True, False])
+def test_what_is_put_back_when_all_the_others_were_done_is_dealt_out_where_several_send(
+    dealt: tuple[Database, Mailing], is_one_of_several: bool
+) -> None:
+    """What `send-issue` puts back alone is its own."""
+    database, mailing = dealt
+
+    async def refuse_and_put_back() -> None:
+        async with open_jobs(database, mailing.id) as jobs:
+            with contextlib.closing(Ledger(database, mailing)) as ledger:
+                number = ledger.begin_run()
+                if is_one_of_several:
+                    await jobs.join(number)
+                assert await jobs.take() == BLOCK
+                ledger.commit([], [claim(1)])
+                ledger.commit([outcome(1, State.REFUSED)], [])
+                await jobs.end(BLOCK)
+                deal_out_again(database)
+                ledger.put_back([1])
+
+    asyncio.run(refuse_and_put_back())
+    assert rows(database) == {1: State.QUEUED}
+    deal_out_again(database)
+    assert dealt_out(database) == ([mailing.id] if is_one_of_several else [])
+
+
+def test_a_release_does_not_end_while_rows_are_queued_again(
+    dealt: tuple[Database, Mailing], postgresql: PostgreSQL
+) -> None:
+    """Who ends it does not see them yet, and who queues them sees that it is released."""
+    database, mailing = dealt
+    with contextlib.closing(Ledger(database, mailing)) as slow, ThreadPoolExecutor(1) as thread:
+        number = slow.begin_run()
+        assert slow.commit([], [claim(1)]) == [True]
+        end_run(database, number)
+        slow.settle(number, [outcome(1, State.IN_DOUBT)])
+        change(database, "DELETE FROM procrastinate_jobs")
+        with slow._pen.connection.transaction():  # type: ignore[attr-defined]
+            slow.settle(number, [outcome(1, State.QUEUED)])
+            ending = thread.submit(deal_out_again, database)
+            until = time.monotonic() + 20
+            while not postgresql.execute("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+                assert time.monotonic() < until
+                assert not ending.done(), ending.result()
+        ending.result(20)
+    deal_out_again(database)
+    assert dealt_out(database) == [mailing.id]
