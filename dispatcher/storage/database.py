@@ -80,7 +80,8 @@ class Database:
 def open_database(url: str, folder: Path) -> Database:
     """Opens the database that a URL names, and makes its tables; a relative SQLite path is relative to `folder`.
 
-    Raises SettingsWrong for a URL that cannot be used, LedgerFailed otherwise.
+    Raises SettingsWrong for a URL that cannot be used, Unfinished if an earlier Dispatcher is sending from it,
+    LedgerFailed otherwise.
     """
     engine, driver = _engine(_parsed(url), folder)
     try:
@@ -219,11 +220,19 @@ def _instance(engine: Engine, driver: Driver) -> str:
         connection.rollback()
         _refuse_moved(facts.get(MOVED), driver.place(engine))
         if int(facts["schema"]) < migrations.VERSION:
-            with begin(connection, writes=True):
-                migrations.upgrade(connection)
+            _upgrade(engine, driver, connection)
     if int(facts["schema"]) > migrations.VERSION:
         raise LedgerFailed(f"{driver.place(engine)}: written by a newer Dispatcher; update this one")
     return facts["instance"]
+
+
+def _upgrade(engine: Engine, driver: Driver, connection: Connection) -> None:
+    """Not under a run that an earlier Dispatcher made: the rows it claims then would name no run."""
+    with begin(connection, writes=True) as transaction:  # who comes second waits here, and finds nothing to do
+        if migrations.is_needed(connection):
+            with driver.run_lock(engine):
+                migrations.upgrade(connection)
+                transaction.commit()
 
 
 def _create(connection: Connection) -> None:
