@@ -1,20 +1,20 @@
 """What any process does for all that share a database: settles what the dead left, and deals out what nobody has."""
 
-import asyncio
-
 from dispatcher.delivery.recovery import recover
 from dispatcher.recipes.newsletter import Newsletter
+from dispatcher.storage.database import require_known_tables
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.mailings import mailing_with
+from dispatcher.storage.queue import release_stalled
 from dispatcher.storage.runs import end_silent_workers, under_way
 
 
 def keep_house(newsletter: Newsletter) -> None:
-    """Raises LedgerFailed."""
-    from dispatcher.storage.jobs import release_stalled  # noqa: PLC0415  its library is an extra
-    from dispatcher.storage.releases import deal_out_again, has_room  # noqa: PLC0415
+    """Raises LedgerFailed, SettingsWrong once the newsletter has moved."""
+    from dispatcher.storage.releases import deal_out_again, has_room  # noqa: PLC0415  its library is an extra
 
     database, dead_after = newsletter.database, newsletter.settings.dead_after
+    require_known_tables(database)
     end_silent_workers(database, dead_after)
     for mailing_id in under_way(database):
         ledger = Ledger(database, mailing_with(database, mailing_id))
@@ -23,5 +23,5 @@ def keep_house(newsletter: Newsletter) -> None:
         finally:
             ledger.close()
     if has_room(database):
-        asyncio.run(release_stalled(database, dead_after))
+        release_stalled(database, dead_after)
         deal_out_again(database)

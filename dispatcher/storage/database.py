@@ -80,7 +80,8 @@ class Database:
 def open_database(url: str, folder: Path) -> Database:
     """Opens the database that a URL names, and makes its tables; a relative SQLite path is relative to `folder`.
 
-    Raises SettingsWrong for a URL that cannot be used, LedgerFailed otherwise.
+    Raises SettingsWrong for a URL that cannot be used, Unfinished if an earlier Dispatcher is sending from it,
+    LedgerFailed otherwise.
     """
     engine, driver = _engine(_parsed(url), folder)
     try:
@@ -125,11 +126,25 @@ def require_durable(database: Database) -> None:
 
 
 def require_known_tables(database: Database) -> None:
-    """Raises LedgerFailed once a newer Dispatcher has changed them under this one."""
+    """Raises LedgerFailed once a newer Dispatcher has changed them under this one, SettingsWrong once it moved."""
     with database.reading() as connection:
-        found = int(connection.execute(select(schema.fact.c.value).where(schema.fact.c.name == "schema")).scalar_one())
-    if found > migrations.VERSION:
+        facts: dict[str, str] = {row.name: row.value for row in connection.execute(select(schema.fact))}
+    _refuse_moved(facts.get(MOVED), database.place)
+    if int(facts["schema"]) > migrations.VERSION:
         raise LedgerFailed(f"{database.place}: written by a newer Dispatcher; update this one")
+
+
+def require_unmoved(database: Database, connection: Connection) -> None:
+    """Keeps the newsletter here until the caller's transaction ends. Raises SettingsWrong if it has moved."""
+    connection.execute(select(schema.fact).where(schema.fact.c.name == "instance").with_for_update(read=True))
+    # By a statement of its own, which sees what was done while the first one waited.
+    moved = connection.scalar(select(schema.fact.c.value).where(schema.fact.c.name == MOVED))
+    _refuse_moved(moved, database.place)
+
+
+def hold_back_runs(connection: Connection) -> None:
+    """Nobody begins a run until the caller's transaction ends: see `require_unmoved`."""
+    connection.execute(select(schema.fact).where(schema.fact.c.name == "instance").with_for_update())
 
 
 def begin(connection: Connection, *, writes: bool = False, makes_tables: bool = False) -> RootTransaction:
@@ -205,11 +220,19 @@ def _instance(engine: Engine, driver: Driver) -> str:
         connection.rollback()
         _refuse_moved(facts.get(MOVED), driver.place(engine))
         if int(facts["schema"]) < migrations.VERSION:
-            with begin(connection, writes=True):
-                migrations.upgrade(connection)
+            _upgrade(engine, driver, connection)
     if int(facts["schema"]) > migrations.VERSION:
         raise LedgerFailed(f"{driver.place(engine)}: written by a newer Dispatcher; update this one")
     return facts["instance"]
+
+
+def _upgrade(engine: Engine, driver: Driver, connection: Connection) -> None:
+    """Not under a run that an earlier Dispatcher made: the rows it claims then would name no run."""
+    with begin(connection, writes=True) as transaction:  # who comes second waits here, and finds nothing to do
+        if migrations.is_needed(connection):
+            with driver.run_lock(engine):
+                migrations.upgrade(connection)
+                transaction.commit()
 
 
 def _create(connection: Connection) -> None:

@@ -8,8 +8,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib import resources
+from typing import Any
 
 from procrastinate import PsycopgConnector, SyncPsycopgConnector
 from procrastinate.exceptions import ConnectorException
@@ -22,12 +23,12 @@ from dispatcher.errors import LedgerFailed
 from dispatcher.storage.columns import from_text
 from dispatcher.storage.database import Database
 from dispatcher.storage.pen import BLOCK
-from dispatcher.storage.postgres import connection_defaults
+from dispatcher.storage.postgres import SESSION, connection_options
+from dispatcher.storage.queue import ENGINE, queue_of
 
-_TASK, QUEUE = "send", "mailing "
+_TASK = "send"
 _LATEST = "03.04.00_50"  # the newest of the library's migrations that this program has been tried with
 _PATIENCE = 10.0  # seconds for a connection to the server
-_ENGINE = "engine"  # the fact of which migration its tables have
 _NO_SUCH_ROW = "23503"  # foreign_key_violation
 _DEFERRING = JobManager(SyncPsycopgConnector())  # on connections that are given to it
 # By the library's own ways, but only of a job that nobody else was given meanwhile. It is locked in a part of its own:
@@ -46,7 +47,7 @@ _FIRST_DUE = text(
 def make_room(database: Database) -> None:
     """Makes the library's tables, or brings them up to date; several processes may ask at once. Raises LedgerFailed."""
     with database.writing() as connection:
-        there: str | None = connection.scalar(text("SELECT value FROM fact WHERE name = :name"), {"name": _ENGINE})
+        there: str | None = connection.scalar(text("SELECT value FROM fact WHERE name = :name"), {"name": ENGINE})
         if there is not None and there >= _LATEST:
             return
         folder = resources.files("procrastinate.sql")
@@ -59,7 +60,7 @@ def make_room(database: Database) -> None:
             connection.exec_driver_sql(step.read_text(encoding="utf-8").replace("%", "%%"))
         connection.execute(
             text("INSERT INTO fact VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"),
-            {"name": _ENGINE, "value": _LATEST},
+            {"name": ENGINE, "value": _LATEST},
         )
 
 
@@ -78,10 +79,6 @@ def defer(connection: Connection, mailing_id: int, blocks: Sequence[int], at: da
     ]
     if jobs:
         _DEFERRING.batch_defer_jobs(jobs, connection=connection.connection.driver_connection)
-
-
-def queue_of(mailing_id: int) -> str:
-    return f"{QUEUE}{mailing_id}"
 
 
 class _TakenForDeadError(Exception):
@@ -181,35 +178,22 @@ async def open_jobs(database: Database, mailing_id: int) -> AsyncIterator[Jobs]:
                 await jobs.leave()
 
 
-async def release_stalled(database: Database, silent_for: timedelta) -> int:
-    """Gives jobs to others whose run has ended, or whose worker has been silent for so long. Returns how many.
-
-    Raises LedgerFailed.
-    """
-    async with _manager(database) as manager:
-        gone = await asyncio.to_thread(_workers_of_ended_runs, database)
-        with _failures_named(database):
-            for worker_id in gone:
-                await manager.unregister_worker(worker_id)
-            stalled = list(await manager.get_stalled_jobs(seconds_since_heartbeat=silent_for.total_seconds()))
-            for job in stalled:
-                await asyncio.to_thread(_change, database, _GIVE_BACK, job, job.worker_id)
-            await manager.prune_stalled_workers(silent_for.total_seconds())
-    return len(stalled)
-
-
 @asynccontextmanager
 async def _manager(database: Database) -> AsyncIterator[JobManager]:
-    url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connector = PsycopgConnector(
-        conninfo=url, min_size=1, max_size=2, timeout=_PATIENCE, kwargs=dict(connection_defaults(database.engine.url))
-    )
+    options = connection_options(database.engine)
+    connector = PsycopgConnector(min_size=1, max_size=2, timeout=_PATIENCE, kwargs=options, configure=_configure)
     with _failures_named(database):
         await connector.open_async()
     try:
         yield JobManager(connector)
     finally:
         await connector.close_async()
+
+
+async def _configure(connection: Any) -> None:
+    await connection.set_autocommit(True)
+    await connection.execute(SESSION)
+    await connection.set_autocommit(False)
 
 
 @contextmanager
@@ -231,16 +215,4 @@ def _note_worker(database: Database, run_id: int, worker_id: int) -> None:
     with database.writing_beside() as connection:
         connection.execute(
             text("UPDATE run SET worker_id = :worker WHERE id = :run"), {"worker": worker_id, "run": run_id}
-        )
-
-
-def _workers_of_ended_runs(database: Database) -> list[int]:
-    with database.reading() as connection:
-        return list(
-            connection.scalars(
-                text(
-                    "SELECT worker.id FROM procrastinate_workers AS worker"
-                    " JOIN run ON run.worker_id = worker.id WHERE run.ended_at IS NOT NULL"
-                )
-            )
         )

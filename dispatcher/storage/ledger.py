@@ -82,7 +82,7 @@ class Ledger:
 
     def put_back(self, delivery_ids: Iterable[int]) -> None:
         """Queues rows again whose refusal turned out to be meant for all."""
-        self._write(lambda pen: pen.put_back(delivery_ids))
+        self._write(lambda pen: pen.put_back(delivery_ids, as_text(now()), self.run))
 
     def requeue_deferred(self, until: datetime, blocks: Sequence[int] | None = None) -> int:
         """Queues deferred rows again that are due by then, of these blocks or of all. Returns how many."""

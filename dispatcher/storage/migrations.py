@@ -30,9 +30,17 @@ STEPS: Sequence[Step] = (
 VERSION = 1 + len(STEPS)  # a database that was just made has it
 
 
+def is_needed(connection: Connection) -> bool:
+    return _version(connection) < VERSION
+
+
 def upgrade(connection: Connection) -> None:
     """Takes the steps that are missing; the caller's transaction makes them durable together."""
-    found = int(connection.execute(select(fact.c.value).where(fact.c.name == "schema")).scalar_one())
+    found = _version(connection)
     for step in STEPS[found - 1 :]:
         step(connection)
     connection.execute(update(fact).where(fact.c.name == "schema").values(value=str(max(found, VERSION))))
+
+
+def _version(connection: Connection) -> int:
+    return int(connection.execute(select(fact.c.value).where(fact.c.name == "schema")).scalar_one())

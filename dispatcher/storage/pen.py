@@ -51,8 +51,8 @@ class Pen(Protocol):
     def hand_over(self, mailing_id: int, at: str) -> None:
         """Notes when the first content was about to go."""
 
-    def put_back(self, delivery_ids: Iterable[int]) -> None:
-        """Queues refused rows again."""
+    def put_back(self, delivery_ids: Iterable[int], at: str, run: int | None) -> None:
+        """Queues rows again that were refused; where the run is one of several, others may go on with them."""
 
     def requeue(self, mailing_id: int, until: str, blocks: Sequence[int] | None) -> int:
         """Queues deferred rows again that are due, of these blocks or of all."""

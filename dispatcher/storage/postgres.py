@@ -29,10 +29,11 @@ _DEFAULTS = {
     "keepalives_interval": "5", "keepalives_count": "3",
 }  # fmt: skip
 # What the server is told: to wait for a lock as long as SQLite does, and to let go of the dead as soon as we do.
-_SESSION = {
+_TOLD = {
     "lock_timeout": "30s", "tcp_user_timeout": "30000", "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
 }  # fmt: skip
+SESSION = "; ".join(f"SET {name} = '{value}'" for name, value in _TOLD.items()).encode()
 _OLDEST = 13
 _WRITES, _RUN = 0x4449_5357, 0x4449_5352  # our advisory locks; of several newsletters in a database, each has its own
 _DURABLE = ("synchronous_commit", "fsync", "full_page_writes")
@@ -43,7 +44,7 @@ def make_engine(url: URL) -> Engine:
     logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # what it warns of is raised, too
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
-        connect_args=connection_defaults(url),
+        connect_args=_defaults(url),
         hide_parameters=True,
         pool_pre_ping=True,  # of `serve`, which outlives restarts of the server
         json_serializer=as_json,
@@ -52,7 +53,13 @@ def make_engine(url: URL) -> Engine:
     return engine
 
 
-def connection_defaults(url: URL) -> dict[str, str]:
+def connection_options(engine: Engine) -> dict[str, Any]:
+    """As its connections have them, for who makes some of his own: a URL of libpq's is spelled otherwise."""
+    _, options = engine.dialect.create_connect_args(engine.url)
+    return {**_defaults(engine.url), **options}
+
+
+def _defaults(url: URL) -> dict[str, str]:
     """Options of every connection, but for those that a URL names itself."""
     return {name: value for name, value in _DEFAULTS.items() if name not in url.query}
 
@@ -150,7 +157,7 @@ def _configure(connection: psycopg.Connection[Any], _entry: ConnectionPoolEntry)
         raise SettingsWrong("database: names do not fit into its encoding; make it with: createdb --encoding=UTF8")
     connection.adapters.register_dumper(str, _WithoutNul)
     connection.autocommit = True
-    connection.execute("; ".join(f"SET {name} = '{value}'" for name, value in _SESSION.items()).encode())
+    connection.execute(SESSION)
     connection.autocommit = False
 
 

@@ -82,7 +82,13 @@ _PUT_BACK = """
     UPDATE delivery SET state = 'queued', code = NULL, reply = NULL, reason = NULL, settled_at = NULL
     WHERE id IN (SELECT id FROM delivery WHERE id = ANY(%s) AND state = 'refused' ORDER BY id FOR UPDATE)
 """
-# What a run that others took for dead never sent, when all the others were done: workers go on with the mailing.
+# Against the end of a release by who does not see yet that rows are queued again.
+_LOCK_MAILINGS = """
+    SELECT FROM mailing WHERE id IN (SELECT mailing_id FROM delivery WHERE id = ANY(%s)) ORDER BY id FOR NO KEY UPDATE
+"""
+# One with hands in the queue, or whose end others made; what send-issue puts back alone is its own.
+_IS_ONE_OF_SEVERAL = "SELECT 1 FROM run WHERE id = %s AND (worker_id IS NOT NULL OR ended_at IS NOT NULL)"
+# What one that others took for dead never sent, or one put back, when all the others were done: workers go on with it.
 _RELEASE_AGAIN = """
     UPDATE mailing SET released_at = %s
     WHERE kind = 'live' AND released_at IS NULL AND stopped_at IS NULL AND paused_because IS DISTINCT FROM 'cancelled'
@@ -124,8 +130,8 @@ class PostgresPen:
     def hand_over(self, mailing_id: int, at: str) -> None:
         self.connection.execute(_HAND_OVER, (at, mailing_id))
 
-    def put_back(self, delivery_ids: Iterable[int]) -> None:
-        self.connection.execute(_PUT_BACK, (list(delivery_ids),))
+    def put_back(self, delivery_ids: Iterable[int], at: str, run: int | None) -> None:
+        _insisting(lambda: self._put_back(list(delivery_ids), at, run))
 
     def requeue(self, mailing_id: int, until: str, blocks: Sequence[int] | None) -> int:
         ranges = [(0, _NO_ID)] if blocks is None else [(block * BLOCK, (block + 1) * BLOCK) for block in blocks]
@@ -162,8 +168,16 @@ class PostgresPen:
     def _settle(self, outcomes: Sequence[Outcome], at: str, run: int | None) -> None:
         not_sent = [each.delivery_id for each in outcomes if each.state in {State.QUEUED, State.DEFERRED}]
         with self.connection.transaction():
+            self.connection.execute(_LOCK_MAILINGS, (not_sent,))
             self.connection.execute(_SETTLE, (*_columns(outcomes, at), run))
             self.connection.execute(_RELEASE_AGAIN, (at, not_sent, not_sent))
+
+    def _put_back(self, delivery_ids: list[int], at: str, run: int | None) -> None:
+        with self.connection.transaction():
+            self.connection.execute(_LOCK_MAILINGS, (delivery_ids,))
+            self.connection.execute(_PUT_BACK, (delivery_ids,))
+            if self.connection.execute(_IS_ONE_OF_SEVERAL, (run,)).fetchone():
+                self.connection.execute(_RELEASE_AGAIN, (at, delivery_ids, delivery_ids))
 
     def _record(self, outcomes: Sequence[Outcome], at: str, run: int | None) -> None:
         if outcomes:

@@ -5,9 +5,10 @@ The ledger stays the truth: a job that is lost is made again, and one that runs 
 
 from sqlalchemy import Connection, text
 
+from dispatcher.storage import queue
 from dispatcher.storage.columns import as_text
 from dispatcher.storage.database import Database, now
-from dispatcher.storage.jobs import QUEUE, defer, make_room, queue_of
+from dispatcher.storage.jobs import defer, make_room
 from dispatcher.storage.pen import BLOCK
 
 _DEALS = 0x4449_5344  # our advisory locks: one process at a time deals a mailing out
@@ -32,6 +33,7 @@ _WITHOUT_JOB = text("""
     WHERE NOT EXISTS (SELECT FROM known WHERE known.block = wanted.block) ORDER BY block
 """)
 _RELEASED = text("SELECT id FROM mailing WHERE released_at IS NOT NULL AND stopped_at IS NULL ORDER BY id")
+_AGAINST_PENS = text("SELECT FROM mailing WHERE id = :mailing FOR NO KEY UPDATE")  # which may be queueing rows again
 _END_RELEASE = text("""
     UPDATE mailing SET released_at = NULL WHERE id = :mailing
     AND (SELECT id FROM delivery WHERE state = 'queued' AND mailing_id BETWEEN :mailing AND :mailing
@@ -50,10 +52,9 @@ _DUE = text("""
         AND NOT EXISTS (SELECT FROM delivery WHERE mailing_id = mailing.id AND state = 'queued')))
 """)
 _FORGET_HOUR = text("UPDATE mailing SET scheduled_at = NULL WHERE id = :mailing")
-_WITHDRAW = text("DELETE FROM procrastinate_jobs WHERE queue_name = :queue AND status = 'todo'")
 _WITH_JOBS = text(f"""
     SELECT id FROM mailing WHERE released_at IS NOT NULL AND stopped_at IS NULL AND EXISTS (
-        SELECT FROM procrastinate_jobs WHERE queue_name = '{QUEUE}' || mailing.id
+        SELECT FROM procrastinate_jobs WHERE queue_name = '{queue.QUEUE}' || mailing.id
         AND status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now()))
     ORDER BY id
 """)  # noqa: S608  a constant
@@ -71,8 +72,8 @@ def withdraw(database: Database, mailing_id: int) -> None:
     """Nobody but send-issue goes on with a mailing; what was begun is ended."""
     with database.writing_beside() as connection:
         connection.execute(text("UPDATE mailing SET released_at = NULL WHERE id = :mailing"), {"mailing": mailing_id})
-        if _has_room(connection):
-            connection.execute(_WITHDRAW, {"queue": queue_of(mailing_id)})
+        if queue.has_room(connection):
+            queue.withdraw_jobs(connection, mailing_id)
 
 
 def release_what_is_due(database: Database) -> None:
@@ -82,9 +83,7 @@ def release_what_is_due(database: Database) -> None:
     for mailing_id in due:
         release(database, mailing_id)
         with database.writing_beside() as connection:
-            connection.execute(
-                text("UPDATE mailing SET scheduled_at = NULL WHERE id = :mailing"), {"mailing": mailing_id}
-            )
+            connection.execute(_FORGET_HOUR, {"mailing": mailing_id})
 
 
 def deal_out_again(database: Database) -> None:
@@ -93,23 +92,26 @@ def deal_out_again(database: Database) -> None:
     One process at a time does it; for the others it is done.
     """
     with database.writing_beside() as connection:
-        if not _has_room(connection) or not connection.scalar(text(f"SELECT pg_try_advisory_xact_lock({_DEALS}, 0)")):
+        if not queue.has_room(connection) or not connection.scalar(
+            text(f"SELECT pg_try_advisory_xact_lock({_DEALS}, 0)")
+        ):
             return
         for mailing_id in list(connection.scalars(_RELEASED)):
             if not _deal_out(connection, mailing_id):
+                connection.execute(_AGAINST_PENS, {"mailing": mailing_id})
                 connection.execute(_END_RELEASE, {"mailing": mailing_id})
 
 
 def dealt_out(database: Database) -> list[int]:
     """Mailings of which a job waits and may begin now."""
     with database.reading() as connection:
-        return list(connection.scalars(_WITH_JOBS)) if _has_room(connection) else []
+        return list(connection.scalars(_WITH_JOBS)) if queue.has_room(connection) else []
 
 
 def has_room(database: Database) -> bool:
     """Whether anything was ever dealt out."""
     with database.reading() as connection:
-        return _has_room(connection)
+        return queue.has_room(connection)
 
 
 def _deal_out(connection: Connection, mailing_id: int) -> int:
@@ -118,14 +120,10 @@ def _deal_out(connection: Connection, mailing_id: int) -> int:
     For all that is queued, and for deferred rows that are due.
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(:ours, :mailing)"), {"ours": _DEALS, "mailing": mailing_id})
-    values = {**_now(mailing_id), "size": BLOCK, "queue": queue_of(mailing_id)}
+    values = {**_now(mailing_id), "size": BLOCK, "queue": queue.queue_of(mailing_id)}
     blocks: list[int] = list(connection.scalars(_WITHOUT_JOB, values))
     defer(connection, mailing_id, blocks)
     return len(blocks)
-
-
-def _has_room(connection: Connection) -> bool:
-    return connection.scalar(text("SELECT to_regclass('procrastinate_jobs')")) is not None
 
 
 def _now(mailing_id: int) -> dict[str, object]:

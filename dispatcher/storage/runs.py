@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Select, delete, func, insert, literal_column, select, update
 from sqlalchemy.sql import ColumnElement
 
-from dispatcher.storage.database import Database, now
+from dispatcher.storage.database import Database, now, require_unmoved
 from dispatcher.storage.schema import delivery, holding, run
 
 
@@ -26,8 +26,9 @@ class Running:
 
 
 def begin_run(database: Database, mailing_id: int | None) -> int:
-    """Returns its number, which is higher than that of every run before."""
+    """Returns its number, which is higher than that of every run before. Raises SettingsWrong where all has moved."""
     with database.writing_beside() as connection:
+        require_unmoved(database, connection)
         at = clock(connection)
         row = {
             "mailing_id": mailing_id, "host": socket.gethostname(), "pid": os.getpid(), "began_at": at, "seen_at": at,

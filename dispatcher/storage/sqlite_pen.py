@@ -74,7 +74,7 @@ class SqlitePen:
     def hand_over(self, mailing_id: int, at: str) -> None:
         self._write(lambda cursor: cursor.execute(_HAND_OVER, (at, mailing_id)))
 
-    def put_back(self, delivery_ids: Iterable[int]) -> None:
+    def put_back(self, delivery_ids: Iterable[int], at: str, run: int | None) -> None:  # noqa: ARG002  as Pen has it
         self._write(lambda cursor: cursor.executemany(_PUT_BACK, [(each,) for each in delivery_ids]))
 
     def requeue(self, mailing_id: int, until: str, blocks: Sequence[int] | None) -> int:

@@ -20,10 +20,11 @@ from sqlalchemy import text
 from dispatcher.models import Kind, State
 from dispatcher.storage import releases
 from dispatcher.storage.database import Database, now, open_database
-from dispatcher.storage.jobs import open_jobs, queue_of, release_stalled
+from dispatcher.storage.jobs import open_jobs
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.mailings import Mailing, find_mailing
 from dispatcher.storage.pen import BLOCK
+from dispatcher.storage.queue import queue_of, release_stalled
 from dispatcher.storage.reports import count_states, observed_rate, summaries
 from dispatcher.storage.runs import under_way
 from tests.benchmarks.claims import GROUP, claim_and_record
@@ -140,7 +141,7 @@ def _tell_statements(database: Database, mailing: Mailing, when: str) -> None:
         block = (first.id // BLOCK + 2) if first else 1
         asked: dict[str, Callable[[], object]] = {
             "under_way": lambda: under_way(database),
-            "release_stalled": lambda: asyncio.run(release_stalled(database, timedelta(minutes=1))),
+            "release_stalled": lambda: release_stalled(database, timedelta(minutes=1)),
             "deal_out_again": lambda: releases.deal_out_again(database),
             "release_what_is_due": lambda: releases.release_what_is_due(database),
             "dealt_out": lambda: releases.dealt_out(database),

@@ -16,8 +16,9 @@ from dispatcher.delivery.relay import SmtpRelay, read_relay
 from dispatcher.errors import DispatcherError, LostTouch, Unfinished
 from dispatcher.models import State
 from dispatcher.storage.database import now
-from dispatcher.storage.jobs import open_jobs, release_stalled
+from dispatcher.storage.jobs import open_jobs
 from dispatcher.storage.ledger import Ledger
+from dispatcher.storage.queue import release_stalled
 from dispatcher.storage.releases import deal_out_again, dealt_out, release
 from dispatcher.storage.runs import end_run, running
 from tests.delivery.office import Clock, Office
@@ -238,5 +239,5 @@ def test_a_block_of_which_nobody_waits_now_is_not_dealt_out_again_and_again(stre
     assert Counter(office.states.values()) == {State.SENT: 59, State.DEFERRED: 1}
     deal_out_again(office.database)
     assert not dealt_out(office.database)
-    asyncio.run(release_stalled(office.database, timedelta()))
+    release_stalled(office.database, timedelta())
     assert not dealt_out(office.database)

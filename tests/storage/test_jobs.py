@@ -14,13 +14,14 @@ from sqlalchemy import text
 from dispatcher.models import State
 from dispatcher.storage.control import ask_to_stop
 from dispatcher.storage.database import Database
-from dispatcher.storage.jobs import open_jobs, release_stalled
+from dispatcher.storage.jobs import open_jobs
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.mailings import Mailing
+from dispatcher.storage.queue import release_stalled
 from dispatcher.storage.releases import deal_out_again, dealt_out, release
 from dispatcher.storage.runs import end_run
 from tests.servers.postgresql import PostgreSQL
-from tests.storage.books import ANN, claim, enlist, freeze_to, open_at, outcome, rows
+from tests.storage.books import ANN, change, claim, enlist, freeze_to, open_at, outcome, rows
 
 AT_ONCE = timedelta(seconds=-60)  # the silence after which a worker is taken for dead
 BLOCK = 0
@@ -44,7 +45,7 @@ def test_who_was_taken_for_dead_cannot_take_from_others_what_they_were_given(dea
     async def both() -> None:
         async with open_jobs(database, mailing.id) as slow:
             assert await slow.take() == BLOCK
-            assert await release_stalled(database, AT_ONCE) == 1
+            assert release_stalled(database, AT_ONCE) == 1
             async with open_jobs(database, mailing.id) as other:
                 assert await other.take() == BLOCK
                 await slow.give_back()
@@ -60,7 +61,7 @@ def test_a_block_that_two_have_is_ended_by_both(dealt: tuple[Database, Mailing])
     async def both() -> None:
         async with open_jobs(database, mailing.id) as slow:
             assert await slow.take() == BLOCK
-            assert await release_stalled(database, AT_ONCE) == 1
+            assert release_stalled(database, AT_ONCE) == 1
             async with open_jobs(database, mailing.id) as other:
                 assert await other.take() == BLOCK
                 await slow.end(BLOCK)
@@ -75,7 +76,7 @@ def test_who_was_taken_for_dead_and_lives_takes_again(dealt: tuple[Database, Mai
 
     async def go_on() -> None:
         async with open_jobs(database, mailing.id) as jobs:
-            await release_stalled(database, AT_ONCE)
+            release_stalled(database, AT_ONCE)
             assert await jobs.take() == BLOCK
 
     asyncio.run(go_on())
@@ -91,7 +92,7 @@ def test_two_may_give_the_same_job_to_others_at_once(dealt: tuple[Database, Mail
                 faster.execute(
                     text("SELECT procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) FROM procrastinate_jobs")
                 )
-                slower = thread.submit(asyncio.run, release_stalled(database, AT_ONCE))
+                slower = thread.submit(release_stalled, database, AT_ONCE)
                 until = time.monotonic() + 20
                 while not postgresql.execute("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
                     assert time.monotonic() < until
@@ -123,3 +124,99 @@ def test_what_a_run_taken_for_dead_never_sent_is_dealt_out_though_all_others_wer
     assert rows(database) == {1: end}
     deal_out_again(database)
     assert dealt_out(database) == ([] if is_stopped else [mailing.id])
+
+
+def test_the_queue_is_reached_by_whatever_url_the_ledger_is(tmp_path: Path, postgresql: PostgreSQL) -> None:
+    """A password with a space, a schema of its own, several hosts: libpq spells none of it like a URL of ours."""
+    with postgresql.database() as url:
+        name = url.rpartition("/")[2]
+        postgresql.execute("CREATE SCHEMA news", database=name)
+        hosts = "&".join(f"host=127.0.0.1:{port}" for port in (1, postgresql.port))
+        database = open_at(
+            tmp_path, f"postgresql://dispatcher:pass%20word@/{name}?{hosts}&options=-c%20search_path%3Dnews"
+        )
+        with contextlib.closing(database):
+            enlist(database, ANN)
+            mailing = freeze_to(database)
+            assert release(database, mailing.id) == 1
+
+            async def look() -> object:
+                async with open_jobs(database, mailing.id) as jobs:
+                    assert await jobs.take() == BLOCK
+                    name_of = "SELECT setting FROM pg_settings WHERE name = 'lock_timeout'"
+                    return (await jobs._manager.connector.execute_query_one_async(name_of))["setting"]
+
+            assert asyncio.run(look()) == "30000"
+
+
+def test_a_run_that_has_ended_is_not_known_by_a_number_that_another_worker_may_get(
+    dealt: tuple[Database, Mailing],
+) -> None:
+    """A server that is new counts its workers from one again."""
+    database, mailing = dealt
+
+    async def both() -> None:
+        async with open_jobs(database, mailing.id) as dead:
+            with contextlib.closing(Ledger(database, mailing)) as ledger:
+                number = ledger.begin_run()
+            await dead.join(number)
+            assert await dead.take() == BLOCK
+            end_run(database, number)
+            assert release_stalled(database, timedelta(minutes=1)) == 1
+            assert dealt_out(database) == [mailing.id]
+            change(database, "SELECT setval(pg_get_serial_sequence('procrastinate_workers', 'id'), 1, false)")
+            async with open_jobs(database, mailing.id) as living:
+                assert living._worker_id == dead._worker_id
+                assert await living.take() == BLOCK
+                assert release_stalled(database, timedelta(minutes=1)) == 0
+
+    asyncio.run(both())
+
+
+@pytest.mark.parametrize("is_one_of_several", [True, False])
+def test_what_is_put_back_when_all_the_others_were_done_is_dealt_out_where_several_send(
+    dealt: tuple[Database, Mailing], is_one_of_several: bool
+) -> None:
+    """What `send-issue` puts back alone is its own."""
+    database, mailing = dealt
+
+    async def refuse_and_put_back() -> None:
+        async with open_jobs(database, mailing.id) as jobs:
+            with contextlib.closing(Ledger(database, mailing)) as ledger:
+                number = ledger.begin_run()
+                if is_one_of_several:
+                    await jobs.join(number)
+                assert await jobs.take() == BLOCK
+                ledger.commit([], [claim(1)])
+                ledger.commit([outcome(1, State.REFUSED)], [])
+                await jobs.end(BLOCK)
+                deal_out_again(database)
+                ledger.put_back([1])
+
+    asyncio.run(refuse_and_put_back())
+    assert rows(database) == {1: State.QUEUED}
+    deal_out_again(database)
+    assert dealt_out(database) == ([mailing.id] if is_one_of_several else [])
+
+
+def test_a_release_does_not_end_while_rows_are_queued_again(
+    dealt: tuple[Database, Mailing], postgresql: PostgreSQL
+) -> None:
+    """Who ends it does not see them yet, and who queues them sees that it is released."""
+    database, mailing = dealt
+    with contextlib.closing(Ledger(database, mailing)) as slow, ThreadPoolExecutor(1) as thread:
+        number = slow.begin_run()
+        assert slow.commit([], [claim(1)]) == [True]
+        end_run(database, number)
+        slow.settle(number, [outcome(1, State.IN_DOUBT)])
+        change(database, "DELETE FROM procrastinate_jobs")
+        with slow._pen.connection.transaction():  # type: ignore[attr-defined]
+            slow.settle(number, [outcome(1, State.QUEUED)])
+            ending = thread.submit(deal_out_again, database)
+            until = time.monotonic() + 20
+            while not postgresql.execute("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+                assert time.monotonic() < until
+                assert not ending.done(), ending.result()
+        ending.result(20)
+    deal_out_again(database)
+    assert dealt_out(database) == [mailing.id]

@@ -1,7 +1,9 @@
 """A database of any earlier version becomes today's, with everybody who was in it."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -9,7 +11,9 @@ import pytest
 from sqlalchemy import inspect
 
 from dispatcher.audience.people import find_person
+from dispatcher.errors import Unfinished
 from dispatcher.storage.database import Database
+from dispatcher.storage.lock import run_lock
 from dispatcher.storage.migrations import STEPS, VERSION
 from tests.servers.postgresql import PostgreSQL
 from tests.storage.books import SQLITE, open_at
@@ -61,3 +65,20 @@ def test_a_database_of_an_earlier_version_is_upgraded_in_place(
         assert find_person(upgraded, "ann@example.org").memberships[0].state == "active"
         assert find_person(upgraded, "bob@example.org").memberships[0].state == "unsubscribed"
         assert shape(upgraded) == shape(new)
+
+
+def test_a_database_is_not_upgraded_under_a_run_of_an_earlier_version(
+    tmp_path: Path, oldest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it claims then would name no run, and be settled as a doubt."""
+    monkeypatch.setattr("dispatcher.storage.migrations.VERSION", OLDEST)
+    monkeypatch.setattr("dispatcher.storage.migrations.STEPS", STEPS[: OLDEST - 1])
+    with closing(open_at(tmp_path, oldest)) as earlier, run_lock(earlier):
+        before = shape(earlier)
+        monkeypatch.undo()
+        with pytest.raises(Unfinished, match=f"another run is sending: pid {os.getpid()} on"):
+            open_at(tmp_path, oldest)
+        assert shape(earlier) == before
+    with ThreadPoolExecutor(4) as threads:  # all but the first find nothing to do
+        for opened in [threads.submit(open_at, tmp_path, oldest) for _ in range(4)]:
+            opened.result(60).close()
