@@ -12,14 +12,14 @@ from pathlib import Path
 from dispatcher.delivery.backlog import Backlog, Shared, alone
 from dispatcher.delivery.courier import Courier, pause
 from dispatcher.delivery.feed import Blocks, Dealer, Feed, WholeMailing
+from dispatcher.delivery.grants import POLL
 from dispatcher.delivery.lease import Lease
+from dispatcher.delivery.limits import Sharing
 from dispatcher.delivery.pace import Limit, Pace
 from dispatcher.delivery.recorder import Slot, record, recorder_of
 from dispatcher.delivery.relay import MaildirRelay, Relay
 from dispatcher.delivery.route import Route, has_had_its_day, key_of, refuses_all
 from dispatcher.delivery.run_state import Run
-from dispatcher.delivery.share import POLL
-from dispatcher.delivery.sharing import Sharing
 from dispatcher.delivery.terms import Build, Sign, Terms
 from dispatcher.delivery.verdicts import Breaker
 from dispatcher.delivery.warm_up import messages_in_a_day

@@ -60,7 +60,7 @@ class Machine:
         """By SIGTERM, as soon as it works."""
         assert self.worker
         until = time.monotonic() + within
-        while "worker: looks" not in self.said[self.said_before :]:
+        while "SIGTERM ends it" not in self.said[self.said_before :]:
             assert time.monotonic() < until, self.said
             time.sleep(0.1)
         self.worker.send_signal(signal.SIGTERM)

@@ -5,12 +5,12 @@ from threading import Thread
 
 from dispatcher.desk import screen
 from dispatcher.errors import DispatcherError, LedgerFailed, LostTouch
-from dispatcher.recipes.due import PAUSE_AFTER_ERROR, begin
-from dispatcher.recipes.ending import End
 from dispatcher.recipes.housekeeping import keep_house
 from dispatcher.recipes.newsletter import Newsletter
-from dispatcher.recipes.presence import Presence
 from dispatcher.recipes.sharing import send_share
+from dispatcher.recipes.worker.due import PAUSE_AFTER_ERROR, begin
+from dispatcher.recipes.worker.ending import End
+from dispatcher.recipes.worker.presence import Presence
 from dispatcher.storage.control import due_mailings
 from dispatcher.storage.database import now, require_known_tables
 from dispatcher.storage.lock import holders

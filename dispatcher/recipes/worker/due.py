@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from dispatcher.desk import screen
 from dispatcher.errors import DispatcherError, Unfinished
 from dispatcher.expressions import parse
-from dispatcher.recipes.ending import End
 from dispatcher.recipes.newsletter import Newsletter
 from dispatcher.recipes.order import Order
 from dispatcher.recipes.send_issue import send_issue
+from dispatcher.recipes.worker.ending import End
 from dispatcher.storage.control import scheduled_at
 from dispatcher.storage.database import now
 from dispatcher.storage.mailings import Mailing

@@ -9,12 +9,12 @@ from datetime import datetime
 from dispatcher.config import Settings
 from dispatcher.desk import screen
 from dispatcher.errors import DispatcherError, LedgerFailed
-from dispatcher.recipes.crew import work_with_others
-from dispatcher.recipes.due import PAUSE_AFTER_ERROR, begin
-from dispatcher.recipes.ending import End
 from dispatcher.recipes.inbox import Tally, inbox_of, read_inbox
 from dispatcher.recipes.newsletter import Newsletter
-from dispatcher.recipes.presence import Presence
+from dispatcher.recipes.worker.crew import work_with_others
+from dispatcher.recipes.worker.due import PAUSE_AFTER_ERROR, begin
+from dispatcher.recipes.worker.ending import End
+from dispatcher.recipes.worker.presence import Presence
 from dispatcher.storage.control import due_mailings
 from dispatcher.storage.database import now
 from dispatcher.storage.runs import end_silent_workers
