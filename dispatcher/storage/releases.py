@@ -47,9 +47,11 @@ _DUE = text("""
     SELECT id FROM mailing WHERE kind = 'live' AND released_at IS NULL AND stopped_at IS NULL
     AND paused_because IS DISTINCT FROM 'cancelled' AND (
         (scheduled_at <= :now AND scheduled IS NULL)
-        OR (scheduled_at IS NULL AND EXISTS (
-            SELECT FROM delivery WHERE mailing_id = mailing.id AND state = 'deferred' AND due_at <= :now)
-        AND NOT EXISTS (SELECT FROM delivery WHERE mailing_id = mailing.id AND state = 'queued')))
+        OR (scheduled_at IS NULL
+            AND (SELECT due_at FROM delivery WHERE state = 'deferred' AND mailing_id BETWEEN mailing.id AND mailing.id
+                ORDER BY mailing_id, due_at LIMIT 1) <= :now
+            AND (SELECT id FROM delivery WHERE state = 'queued' AND mailing_id BETWEEN mailing.id AND mailing.id
+                ORDER BY mailing_id, id LIMIT 1) IS NULL))
 """)
 _FORGET_HOUR = text("UPDATE mailing SET scheduled_at = NULL WHERE id = :mailing")
 _WITH_JOBS = text(f"""

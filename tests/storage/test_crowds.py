@@ -10,7 +10,7 @@ from dispatcher.models import State
 from dispatcher.storage.database import Database
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.mailings import Mailing
-from dispatcher.storage.releases import deal_out_again, release
+from dispatcher.storage.releases import deal_out_again, release, release_what_is_due
 from tests.servers.postgresql import PostgreSQL
 from tests.storage.books import ANN, NOON, change, enlist, freeze_to, open_at
 from tests.storage.test_ledger import steps_in_postgresql
@@ -39,6 +39,7 @@ def begun(tmp_path: Path, postgresql: PostgreSQL) -> Iterator[tuple[Database, Ma
 INDEXES = {f"delivery_{state}" for state in (State.QUEUED, State.SENDING, State.DEFERRED)}
 USES: dict[str, tuple[Callable[[Ledger], object], set[str]]] = {
     "deal out again": (lambda ledger: deal_out_again(ledger.database), INDEXES),
+    "release what is due": (lambda ledger: release_what_is_due(ledger.database), INDEXES),
     "has queued": (lambda ledger: ledger.has(State.QUEUED), {"delivery_queued"}),
     "requeue a block": (lambda ledger: ledger.requeue_deferred(NOON, [7]), {"delivery_pkey"}),
 }
