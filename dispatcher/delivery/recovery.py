@@ -10,7 +10,7 @@ from dispatcher.delivery.relay import MaildirRelay, Relay
 from dispatcher.delivery.verdicts import Phase, judge
 from dispatcher.models import Delivery, Kind, Outcome, Reply, State
 from dispatcher.storage.ledger import Ledger
-from dispatcher.storage.runs import Running, end_run, running
+from dispatcher.storage.runs import UNRECORDED, Running, end_run, running
 
 AT_ONCE = timedelta()  # who holds the run lock of a database on this machine knows that nobody else sends
 NEVER = timedelta.max
@@ -22,7 +22,7 @@ def recover(ledger: Ledger, relay: Relay, folder: Path, *, dead_after: timedelta
     `folder` has the recorders of runs on this machine, of which the kernel tells whether they live. Others are dead
     after so long a silence, zero where nobody else can be sending.
     """
-    dead = {each.id for each in running(ledger.database, ledger.mailing.id) if _is_dead(each, folder, dead_after)}
+    dead = {each.id for each in running(ledger.database, ledger.mailing.id) if is_dead(each, folder, dead_after)}
     for number in dead:
         end_run(ledger.database, number)
     unsettled = ledger.unsettled()  # before: a run that begins meanwhile is then among those that live
@@ -39,7 +39,8 @@ def recover(ledger: Ledger, relay: Relay, folder: Path, *, dead_after: timedelta
     return in_doubt
 
 
-def _is_dead(running: Running, folder: Path, dead_after: timedelta) -> bool:
+def is_dead(running: Running, folder: Path, dead_after: timedelta) -> bool:
+    """By its recorder, where it ran on this machine, else by its silence."""
     recorder = recorder_of(folder, running.id)
     if is_being_written(recorder):
         return False
@@ -63,7 +64,7 @@ def _as_in_folder(folder: Path, delivery: Delivery) -> Outcome:
 
 def _as_recorded(flights: Mapping[int, Flight] | None, delivery: Delivery) -> Outcome:
     if flights is None:
-        return _doubt(delivery, "the run ended before the relay's answer was recorded")
+        return _doubt(delivery, UNRECORDED)
     flight = flights.get(delivery.id)
     if flight is None or flight.progress is Progress.CLAIMED:
         return Outcome(delivery_id=delivery.id, state=State.QUEUED)  # the relay never had all of it
