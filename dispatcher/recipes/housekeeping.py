@@ -2,11 +2,12 @@
 
 from dispatcher.delivery.recovery import is_dead, recover
 from dispatcher.recipes.newsletter import Newsletter
+from dispatcher.storage.allowances import forget_old_limits
 from dispatcher.storage.database import require_known_tables
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.mailings import mailing_with
 from dispatcher.storage.queue import release_stalled
-from dispatcher.storage.runs import end_silent_workers, left_behind, running
+from dispatcher.storage.runs import end_silent_workers, forget_old_runs, left_behind, running
 
 
 def keep_house(newsletter: Newsletter) -> None:
@@ -24,6 +25,8 @@ def keep_house(newsletter: Newsletter) -> None:
             recover(ledger, newsletter.relay, folder, dead_after=dead_after)
         finally:
             ledger.close()
+    forget_old_runs(database)
+    forget_old_limits(database)
     if has_room(database):
         release_stalled(database, dead_after)
         deal_out_again(database)

@@ -13,6 +13,7 @@ from dispatcher.storage.schema import delivery, holding, run
 
 UNRECORDED = "the run ended before the relay's answer was recorded"  # the reason of a doubt that nothing tells more of
 _LONGEST_WAIT = timedelta(minutes=10)  # of a sender for the answer to a message, RFC 5321, 4.5.3.2.6
+_REMEMBERED = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +134,14 @@ def left_behind(database: Database) -> set[int]:
     query = select(delivery.c.mailing_id).distinct().where(delivery.c.state == literal_column("'sending'"), ~living)
     with database.reading() as connection:
         return set(connection.scalars(query))
+
+
+def forget_old_runs(database: Database) -> None:
+    """A month after their end nothing rests on them: not even a doubt, whose sender is long known to be dead."""
+    with database.writing_beside() as connection:
+        is_old = run.c.ended_at < clock(connection) - _REMEMBERED
+        connection.execute(delete(holding).where(holding.c.run_id.in_(select(run.c.id).where(is_old))))
+        connection.execute(delete(run).where(is_old))
 
 
 def clock(connection: Connection) -> datetime:
