@@ -81,6 +81,14 @@ def recorder_of(folder: Path, run: int) -> Path:
     return folder / f"dispatcher.db-flight-{run}"
 
 
+def recorders_in(folder: Path) -> Iterator[tuple[int, Path]]:
+    """Those that are left, with the numbers of their runs, which may be another database's."""
+    for path in folder.glob("dispatcher.db-flight-*"):
+        number = path.name.rpartition("-")[2]
+        if number.isdecimal():
+            yield int(number), path
+
+
 @contextmanager
 def record(path: Path, *, run: int, slots: int) -> Iterator[list[Slot]]:
     """Makes the recorder of a run; it stays where a run could not record what it knew. Raises LedgerFailed."""

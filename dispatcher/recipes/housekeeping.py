@@ -1,6 +1,6 @@
 """What any process does for all that share a database: settles what the dead left, and deals out what nobody has."""
 
-from dispatcher.delivery.recovery import is_dead, recover
+from dispatcher.delivery.recovery import is_dead, read_late_recorders, recover
 from dispatcher.recipes.newsletter import Newsletter
 from dispatcher.storage.allowances import forget_old_limits
 from dispatcher.storage.database import require_known_tables
@@ -25,6 +25,7 @@ def keep_house(newsletter: Newsletter) -> None:
             recover(ledger, newsletter.relay, folder, dead_after=dead_after)
         finally:
             ledger.close()
+    read_late_recorders(database, folder)
     forget_old_runs(database)
     forget_old_limits(database)
     if has_room(database):

@@ -100,6 +100,27 @@ def end_silent_workers(database: Database, dead_after: timedelta) -> None:
             end_run(database, each.id)
 
 
+def ended_here(database: Database, number: int) -> int | None:
+    """The mailing of a run that was on this machine and has ended; None of any other."""
+    query = select(run.c.mailing_id).where(
+        run.c.id == number, run.c.ended_at.is_not(None), run.c.host == socket.gethostname()
+    )
+    with database.reading() as connection:
+        return connection.scalar(query)
+
+
+def unrecorded(database: Database, mailing_id: int, number: int) -> list[int]:
+    """Deliveries that became a doubt because nothing told how far the run had come with them."""
+    query = select(delivery.c.id).where(
+        delivery.c.mailing_id == mailing_id,
+        delivery.c.run == number,
+        delivery.c.state == literal_column("'in_doubt'"),
+        delivery.c.reason == UNRECORDED,
+    )
+    with database.reading() as connection:
+        return list(connection.scalars(query))
+
+
 def perhaps_still_sending(database: Database, mailing_id: int) -> set[int]:
     """Deliveries in doubt whose run was ended for its silence only: it may live, and wait for the relay's answer.
 
