@@ -33,8 +33,7 @@ ONE_DOOR = {
     "pygal": "desk/plots.py",
     "httpcore": "desk/fetch.py",
     "procrastinate": "storage/jobs.py",
-    # To open it, for the hot statements, and to tell which of the queue's failures it was.
-    "psycopg": "storage/postgres.py storage/postgres_pen.py storage/jobs.py",
+    "psycopg": "storage/postgres.py storage/postgres_pen.py",  # to open it, and for the hot statements
 }
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.plan import BEGIN, END, Assumed, Book, Engine, Fleet, Measured, read_measured, simulate, tables
+from tests.benchmarks.claims import Book
+from tests.benchmarks.plan import BEGIN, END, Assumed, Engine, Fleet, Measured, read_measured, simulate, tables
 
 PAGE = Path(__file__).parent.parent / "docs/volume.md"
 MEASURED = Measured(
@@ -58,10 +59,15 @@ def test_the_network_is_a_part_too() -> None:
 
 @pytest.mark.parametrize("per_second", [10, 999, 4000])
 def test_a_planned_fleet_carries_its_load(per_second: float) -> None:
-    parts = MEASURED.capacities("sqlite", MEASURED.fleet_for(per_second))
+    parts = MEASURED.capacities("sqlite", MEASURED.fleet_for("sqlite", per_second))
     assert min(parts.values()) >= per_second
 
 
 def test_the_page_says_what_the_simulation_says() -> None:
     told = PAGE.read_text("utf-8").partition(BEGIN)[2].partition(END)[0]
     assert told == "\n" + "\n".join(tables(read_measured())), "python -m tests.benchmarks.plan --write docs/volume.md"
+
+
+def test_what_a_worker_does_for_its_database_is_part_of_its_cost() -> None:
+    dearer = replace(MEASURED, books={"other": replace(MEASURED.books["sqlite"], worker_cpu=0.001)})
+    assert dearer.capacities("other", Fleet(cores=10, connections=1, relays=1))["processors"] == 2_000

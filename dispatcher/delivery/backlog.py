@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from dispatcher.delivery.feed import Feed
+from dispatcher.delivery.grants import Places, Times
 from dispatcher.delivery.pace import Limit, Pace, Pacing
 from dispatcher.delivery.route import Route
-from dispatcher.delivery.share import Places, Times
 from dispatcher.delivery.shelf import Shelf
 from dispatcher.models import Delivery
 from dispatcher.storage.pen import BLOCK

@@ -12,14 +12,14 @@ from pathlib import Path
 from dispatcher.delivery.backlog import Backlog, Shared, alone
 from dispatcher.delivery.courier import Courier, pause
 from dispatcher.delivery.feed import Blocks, Dealer, Feed, WholeMailing
+from dispatcher.delivery.grants import POLL
 from dispatcher.delivery.lease import Lease
+from dispatcher.delivery.limits import Sharing
 from dispatcher.delivery.pace import Limit, Pace
 from dispatcher.delivery.recorder import Slot, record, recorder_of
 from dispatcher.delivery.relay import MaildirRelay, Relay
 from dispatcher.delivery.route import Route, has_had_its_day, key_of, refuses_all
 from dispatcher.delivery.run_state import Run
-from dispatcher.delivery.share import POLL
-from dispatcher.delivery.sharing import Sharing
 from dispatcher.delivery.terms import Build, Sign, Terms
 from dispatcher.delivery.verdicts import Breaker
 from dispatcher.delivery.warm_up import messages_in_a_day
@@ -100,7 +100,7 @@ def _numbered(ledger: Ledger, recorders: Path, *, slots: int) -> Iterator[list[S
     """A run with its number and its recorder; one that could not record all it knew is left to recovery."""
     number = ledger.begin_run()
     try:
-        with record(recorder_of(recorders, number), run=number, slots=slots) as made:
+        with record(recorder_of(recorders, ledger.database, number), run=number, slots=slots) as made:
             yield made
     except (RelayUnusable, Unfinished):
         end_run(ledger.database, number)

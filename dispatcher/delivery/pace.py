@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from dispatcher.delivery.share import Places, Times
+from dispatcher.delivery.grants import Places, Times
 from dispatcher.models import Reply
 
 _AT_ONCE = 0.05  # seconds' worth of messages that may go together: timers are no finer

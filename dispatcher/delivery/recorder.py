@@ -22,6 +22,7 @@ from pathlib import Path
 
 from dispatcher.errors import LedgerFailed, RelayUnusable, Unfinished
 from dispatcher.models import Reply
+from dispatcher.storage.database import Database
 
 _MAGIC = b"DISPATCHER FLIGHT RECORDER 1\n"
 _HEAD = struct.Struct("<29s36sqI")  # magic, boot, run, slots
@@ -76,14 +77,14 @@ class Slot:
         self._memory[self._offset] = Progress.ANSWERED
 
 
-def recorder_of(folder: Path, run: int) -> Path:
-    """Each run has a file of its own: several may write in one folder."""
-    return folder / f"dispatcher.db-flight-{run}"
+def recorder_of(folder: Path, database: Database, run: int) -> Path:
+    """Each run has a file of its own: several may write in one folder, and one number is another run's elsewhere."""
+    return folder / f"{_name(database)}{run}"
 
 
-def recorders_in(folder: Path) -> Iterator[tuple[int, Path]]:
-    """Those that are left, with the numbers of their runs, which may be another database's."""
-    for path in folder.glob("dispatcher.db-flight-*"):
+def recorders_in(folder: Path, database: Database) -> Iterator[tuple[int, Path]]:
+    """Those of a database's runs, with the numbers of these."""
+    for path in folder.glob(f"{_name(database)}*"):
         number = path.name.rpartition("-")[2]
         if number.isdecimal():
             yield int(number), path
@@ -141,6 +142,10 @@ def read_record(path: Path, *, run: int) -> Mapping[int, Flight] | None:
             is_answered = progress == Progress.ANSWERED
             flights[delivery_id] = Flight(progress=Progress(progress), reply=reply if is_answered else None)
     return flights
+
+
+def _name(database: Database) -> str:
+    return f"dispatcher.db-flight-{database.instance[:12]}-"
 
 
 def _boot_id() -> bytes:

@@ -25,7 +25,11 @@ def recover(ledger: Ledger, relay: Relay, folder: Path, *, dead_after: timedelta
     `folder` has the recorders of runs on this machine, of which the kernel tells whether they live. Others are dead
     after so long a silence, zero where nobody else can be sending.
     """
-    dead = {each.id for each in running(ledger.database, ledger.mailing.id) if is_dead(each, folder, dead_after)}
+    dead = {
+        each.id
+        for each in running(ledger.database, ledger.mailing.id)
+        if is_dead(each, ledger.database, folder, dead_after)
+    }
     for number in dead:
         end_run(ledger.database, number)
     unsettled = ledger.unsettled()  # before: a run that begins meanwhile is then among those that live
@@ -38,13 +42,13 @@ def recover(ledger: Ledger, relay: Relay, folder: Path, *, dead_after: timedelta
         ledger.settle(run, outcomes)
         in_doubt += sum(outcome.state is State.IN_DOUBT for outcome in outcomes)
         if run is not None:
-            recorder_of(folder, run).unlink(missing_ok=True)
+            recorder_of(folder, ledger.database, run).unlink(missing_ok=True)
     return in_doubt
 
 
 def read_late_recorders(database: Database, folder: Path) -> None:
     """Ends doubts of runs on this machine that another one settled, which knew of no recorder."""
-    for number, path in recorders_in(folder):
+    for number, path in recorders_in(folder, database):
         mailing_id = None if is_being_written(path) else ended_here(database, number)
         if mailing_id is None:
             continue
@@ -56,9 +60,9 @@ def read_late_recorders(database: Database, folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def is_dead(running: Running, folder: Path, dead_after: timedelta) -> bool:
+def is_dead(running: Running, database: Database, folder: Path, dead_after: timedelta) -> bool:
     """By its recorder, where it ran on this machine, else by its silence."""
-    recorder = recorder_of(folder, running.id)
+    recorder = recorder_of(folder, database, running.id)
     if is_being_written(recorder):
         return False
     return running.silence >= dead_after or read_record(recorder, run=running.id) is not None
@@ -69,7 +73,7 @@ def _outcomes(
 ) -> Iterator[Outcome]:
     if isinstance(relay, MaildirRelay) and ledger.mailing.kind is not Kind.LIVE:
         return (_as_in_folder(relay.folder, each) for each in left)
-    flights = None if run is None else read_record(recorder_of(folder, run), run=run)
+    flights = None if run is None else read_record(recorder_of(folder, ledger.database, run), run=run)
     return (_as_recorded(flights, each.id) for each in left)
 
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from dispatcher.delivery.grants import Places
 from dispatcher.delivery.line import Line, line_to
 from dispatcher.delivery.pace import Pace
 from dispatcher.delivery.relay import MaildirRelay, Relay
 from dispatcher.delivery.replies import Manners
-from dispatcher.delivery.share import Places
 from dispatcher.delivery.verdicts import Breaker
 from dispatcher.errors import DispatcherError, RelayUnusable, Unfinished
 

@@ -16,6 +16,7 @@ from dispatcher.storage.mailings import Mailing
 from dispatcher.storage.reports import (
     DeliveryLine,
     abandoned_addresses,
+    count_states,
     delivery_lines,
     doubtful_addresses,
     outcomes_by_domain,
@@ -26,7 +27,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\r": "\\r", "\n": "\\n"})
 
 
 def as_text(database: Database, mailing: Mailing, timezone: str) -> None:
-    counts = Counter(line.state for line in delivery_lines(database, mailing))
+    counts = count_states(database, mailing.id)
     label = {Kind.LIVE: "live", Kind.MAILDIR: "trial into a Maildir", Kind.STAGING: "staging"}[mailing.kind]
     print(f"issue {mailing.issue} ({label}): {spoken_readers(counts.total())}: {spoken_counts(counts)}")
     if (forced := force_of(database, mailing.id)) is not None:

@@ -18,7 +18,7 @@ def keep_house(newsletter: Newsletter) -> None:
     require_known_tables(database)
     end_silent_workers(database, dead_after)
     folder = newsletter.settings.folder
-    dead = [each.mailing_id for each in running(database) if is_dead(each, folder, dead_after)]
+    dead = [each.mailing_id for each in running(database) if is_dead(each, database, folder, dead_after)]
     for mailing_id in left_behind(database).union(each for each in dead if each is not None):
         ledger = Ledger(database, mailing_with(database, mailing_id))
         try:

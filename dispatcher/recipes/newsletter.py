@@ -10,14 +10,15 @@ from urllib.parse import quote
 
 from dispatcher.audience.copies import messages_with
 from dispatcher.audience.lists import STAGING
-from dispatcher.config import Settings
+from dispatcher.config import Settings, require_live
 from dispatcher.content.message.build import Copy
 from dispatcher.content.personal import has_mark
 from dispatcher.delivery.relay import MaildirRelay, Relay
 from dispatcher.errors import SettingsWrong
 from dispatcher.models import Delivery, Kind, Letterhead, Subscriber
 from dispatcher.recipes.transport import leads_away, relays_of
-from dispatcher.storage.database import Database, is_file, open_database
+from dispatcher.storage.database import Database, is_file, open_database, require_durable
+from dispatcher.storage.keys import require_keys
 from dispatcher.tokens import (
     SAMPLE,
     Keyring,
@@ -68,6 +69,21 @@ def open_newsletter(settings: Settings) -> Iterator[Newsletter]:
         yield Newsletter(settings=settings, database=database, keyring=keyring, relays=relays)
     finally:
         database.close()
+
+
+def require_ready_for_readers(newsletter: Newsletter) -> None:
+    """Mail to readers takes settings, a durable database and the keys in use. Raises SettingsWrong, LedgerFailed."""
+    if isinstance(newsletter.relay, MaildirRelay):
+        raise SettingsWrong(f"relay is {newsletter.relay}: mail for readers would stay here; set DISPATCHER_RELAY")
+    require_live(newsletter.settings)
+    require_durable(newsletter.database)
+    require_keys(newsletter.database, newsletter.keyring.secrets)
+    if newsletter.database.is_shared:
+        from dispatcher.storage.jobs import make_room  # noqa: PLC0415  its library is an extra
+        from dispatcher.storage.releases import has_room  # noqa: PLC0415
+
+        if not has_room(newsletter.database):
+            make_room(newsletter.database)
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dispatcher.audience.lists import STAGING, bring_up_to_date, file_of
-from dispatcher.config import Settings, require_live
+from dispatcher.config import Settings
 from dispatcher.content.source.issue import Issue, find_issue, issue_number, load_issue
 from dispatcher.desk import screen
 from dispatcher.desk.picture_check import unreachable_pictures
@@ -22,11 +22,10 @@ from dispatcher.recipes.editions import (
     source_hashes,
     thaw_editions,
 )
-from dispatcher.recipes.newsletter import Newsletter, base_url, kind_of, sender_address
+from dispatcher.recipes.newsletter import Newsletter, base_url, kind_of, require_ready_for_readers, sender_address
 from dispatcher.recipes.order import Order, Plan
 from dispatcher.storage.control import languages_left, queue_refused, refreeze
-from dispatcher.storage.database import require_durable
-from dispatcher.storage.keys import remember_key, require_keys
+from dispatcher.storage.keys import remember_key
 from dispatcher.storage.mailings import Audience, Freeze, Mailing, enqueue, find_mailing, freeze, lists_of
 from dispatcher.storage.readers import languages_of, members_without_row, reserved_members
 from dispatcher.storage.reports import count_states
@@ -212,9 +211,7 @@ def _require_completion(order: Order, begun: Mailing | None, left: int) -> None:
 
 def _require_what_it_takes(newsletter: Newsletter, order: Order, kind: Kind) -> None:
     if kind is Kind.LIVE:
-        require_live(newsletter.settings)
-        require_durable(newsletter.database)
-        require_keys(newsletter.database, newsletter.keyring.secrets)
+        require_ready_for_readers(newsletter)
     elif order.at is not None or order.detaches:
         option = "--at" if order.at is not None else "--detach"
         raise NotPermitted(f"{option} leaves an issue to workers, which mail readers over a relay; this is a trial")

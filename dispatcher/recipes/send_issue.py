@@ -25,9 +25,9 @@ from dispatcher.recipes.plan import make_plan, store_plan
 from dispatcher.recipes.receipt import keep_receipt
 from dispatcher.recipes.refusals import settle_refusals
 from dispatcher.recipes.schedule import schedule_issue
-from dispatcher.recipes.sharing import dealer_of, hand_out, send_with_others
+from dispatcher.recipes.sharing import dealer_of, hand_out, send_with_others, take_from_others
 from dispatcher.recipes.transport import pacing_of, signatures_for
-from dispatcher.recipes.waiting import let_others_end, passes
+from dispatcher.recipes.waiting import passes
 from dispatcher.storage.asked import Asked, asked_of
 from dispatcher.storage.control import (
     ask_to_stop,
@@ -49,8 +49,6 @@ from dispatcher.storage.runs import workers
 
 _DUE_OR_NOT = timedelta(days=36_500)
 _UNFINISHED, _IN_DOUBT = 75, 76
-_BETWEEN_LOOKS = 0.5  # seconds in which a stop is noticed
-_GOES_WELL = frozenset({State.SENT, State.QUEUED})
 
 _log = logging.getLogger(__name__)
 
@@ -64,9 +62,8 @@ def send_issue(newsletter: Newsletter, order: Order) -> int:
         forced = pass_gate(newsletter, order, plan)
         confirm(newsletter, order, plan)
         before = asked_of(newsletter.database, plan.earlier.id) if plan.earlier else Asked()
-        if plan.refreezes and plan.earlier is not None and newsletter.database.is_shared:
-            ask_to_stop(newsletter.database, plan.earlier.id)
-            let_others_end(newsletter.database, plan.earlier.id, newsletter.settings.dead_after)
+        if plan.earlier is not None and _may_be_shared(newsletter, plan.kind):
+            take_from_others(newsletter, plan.earlier, ends_them=plan.refreezes)
         mailing = store_plan(newsletter, plan, with_readers=order.at is None)
         if forced is not None:
             note_force(newsletter.database, mailing.id, forced)
@@ -109,13 +106,16 @@ def _hand_over(
     """Steps 5 and 6: sends what is queued, keeps the receipt, and says how it went."""
     mailing = ledger.mailing
     settings, database = newsletter.settings, newsletter.database
-    shares = database.is_shared and mailing.kind is Kind.LIVE
+    shares = _may_be_shared(newsletter, mailing.kind)
     recover(ledger, newsletter.relay, settings.folder, dead_after=settings.dead_after if shares else AT_ONCE)
     move_to_present_editions(newsletter.database, mailing.id)
     ledger.requeue_deferred(now() if order.is_workers else now() + _DUE_OR_NOT)
-    queued = ledger.counts()[State.QUEUED]
+    counts = ledger.counts()
+    queued = counts[State.QUEUED]
+    has_work = bool(queued or (shares and counts[State.SENDING]))  # which others may be sending
+    is_left = False
     failure: DispatcherError | None = None
-    if queued:
+    if has_work:
         try:
             _log.info("sending begins", extra=facts_of(mailing, readers=queued))
             shown = screen.progress_of_all(queued, ledger.counts) if shares else screen.progress(queued)
@@ -125,7 +125,7 @@ def _hand_over(
                     progress=logged(report, mailing), say=screen.note, on_interrupt=order.on_interrupt,
                     why_stopped=partial(why_stopped, database, mailing.id),
                 )  # fmt: skip
-                _send(newsletter, order, ledger, way)
+                is_left = _send(newsletter, order, ledger, way)
         except DispatcherError as error:
             failure = error
         if failure is None:
@@ -140,12 +140,12 @@ def _hand_over(
         "sending ended",
         extra=facts_of(mailing, counts=dict(counts), failure=type(failure).__name__ if failure else None),
     )
-    if failure is None and queued and _is_left(order, shares=shares):
+    if is_left:
         screen.say(f"issue {mailing.issue} is left to the workers: {screen.spoken_readers(counts[State.QUEUED])}")
-        if not workers(database):
+        if not any(each.silence < settings.dead_after for each in workers(database)):
             screen.say("no worker is running; start one: dispatcher worker")
         return 0
-    _summarise(newsletter, order, ledger, had_work=queued > 0, has_failed=failure is not None)
+    _summarise(newsletter, order, ledger, had_work=has_work, has_failed=failure is not None)
     if failure is not None:
         raise failure
     if counts[State.QUEUED] or counts[State.DEFERRED] or counts[State.SENDING]:
@@ -153,13 +153,16 @@ def _hand_over(
     return _IN_DOUBT if counts[State.IN_DOUBT] else 0
 
 
-def _is_left(order: Order, *, shares: bool) -> bool:
-    """Whether workers send what is queued, and not this process."""
-    return order.detaches or (order.is_workers and shares)
+def _may_be_shared(newsletter: Newsletter, kind: Kind) -> bool:
+    """Whether others may send it, too: a trial is sent by who began it."""
+    return newsletter.database.is_shared and kind is Kind.LIVE
 
 
-def _send(newsletter: Newsletter, order: Order, ledger: Ledger, way: Callable[..., bool]) -> None:
-    """Step 5; with a canary, the first readers alone, and the others only if few of those were refused."""
+def _send(newsletter: Newsletter, order: Order, ledger: Ledger, way: Callable[..., bool]) -> bool:
+    """Step 5; with a canary, the first readers alone, and the others only if few of those were refused.
+
+    Returns whether the others are left to workers.
+    """
     settings, mailing = newsletter.settings, ledger.mailing
     terms = Terms(
         patience=order.patience,
@@ -171,7 +174,7 @@ def _send(newsletter: Newsletter, order: Order, ledger: Ledger, way: Callable[..
     tried = counts[State.SENT] + counts[State.REFUSED] + counts[State.IN_DOUBT]
     if canary is not None and mailing.kind is Kind.LIVE and tried < canary.readers < tried + counts[State.QUEUED]:
         if not way(replace(terms, patience=timedelta(), most=canary.readers - tried)):
-            return  # interrupted or stopped
+            return False  # interrupted or stopped
         counts = ledger.counts()
         ended = counts[State.SENT] + counts[State.REFUSED]
         if ended and counts[State.REFUSED] / ended > canary.most_refused:
@@ -183,16 +186,18 @@ def _send(newsletter: Newsletter, order: Order, ledger: Ledger, way: Callable[..
         wait = parse_duration(canary.wait).total_seconds()
         pause = f"the first {ended:,} readers are mailed; the others follow in {screen.spoken_time(wait)}"
         if not passes(newsletter.database, mailing.id, wait, order.on_interrupt, partial(screen.note, pause)):
-            return
-    shares = newsletter.database.is_shared and mailing.kind is Kind.LIVE
-    if not shares:
-        leave_to_workers(newsletter.database, mailing.id) if order.detaches else way(terms)
-        return
-    hand_out(newsletter, ledger)
-    forget_schedule(newsletter.database, mailing.id)
-    if not _is_left(order, shares=shares):
-        deal = dealer_of(newsletter, mailing)
-        send_with_others(newsletter, order, ledger, partial(way, replace(terms, patience=timedelta()), deal=deal))
+            return False
+    if _may_be_shared(newsletter, mailing.kind):
+        hand_out(newsletter, ledger)
+        forget_schedule(newsletter.database, mailing.id)
+        if order.detaches or order.is_workers:
+            return True
+        send_with_others(newsletter, order, ledger, partial(way, terms, deal=dealer_of(newsletter, mailing)))
+    elif order.detaches:
+        leave_to_workers(newsletter.database, mailing.id)
+    else:
+        way(terms)
+    return order.detaches
 
 
 def _grant_grace(newsletter: Newsletter, order: Order, mailing: Mailing) -> None:

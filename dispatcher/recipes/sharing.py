@@ -14,33 +14,53 @@ from dispatcher.desk import screen
 from dispatcher.models import Outcome, State
 from dispatcher.recipes.hearing import logged
 from dispatcher.recipes.housekeeping import keep_house
-from dispatcher.recipes.newsletter import Newsletter
+from dispatcher.recipes.newsletter import Newsletter, require_ready_for_readers
 from dispatcher.recipes.order import Order
 from dispatcher.recipes.parcels import builder
 from dispatcher.recipes.refusals import settle_refusals
 from dispatcher.recipes.transport import pacing_of, signatures_for
-from dispatcher.recipes.waiting import interrupts_kept, passes
-from dispatcher.storage.control import is_stopped, why_stopped
+from dispatcher.recipes.waiting import interrupts_kept, let_others_end, passes
+from dispatcher.storage.control import ask_to_stop, forget_stop, is_stopped, why_stopped
 from dispatcher.storage.database import now, require_known_tables
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.mailings import Mailing, mailing_with
-from dispatcher.storage.runs import running
+from dispatcher.storage.runs import running, workers
 
+_PATIENCE = timedelta(minutes=1)  # of a worker with a lost relay; then others may try
 _BETWEEN_LOOKS = 0.5  # seconds
 _BETWEEN_ROUNDS = 5.0  # seconds: of the house
 
 
-def hand_out(newsletter: Newsletter, ledger: Ledger) -> int:
-    """Leaves what is queued to whoever sends. Returns how many blocks of it there are."""
-    from dispatcher.storage.releases import release  # noqa: PLC0415  its library is an extra
+def take_from_others(newsletter: Newsletter, mailing: Mailing, *, ends_them: bool) -> None:
+    """Nobody begins a further block until it is handed out again; `ends_them` waits until nobody sends any.
+
+    Raises Unfinished if somebody does not end.
+    """
+    from dispatcher.storage.releases import withdraw  # noqa: PLC0415  its library is an extra
+
+    database = newsletter.database
+    withdraw(database, mailing.id)
+    if ends_them:
+        was_stopped = is_stopped(database, mailing.id)
+        ask_to_stop(database, mailing.id)
+        try:
+            let_others_end(database, mailing.id, newsletter.settings.dead_after)
+        finally:
+            if not was_stopped:
+                forget_stop(database, mailing.id)
+
+
+def hand_out(newsletter: Newsletter, ledger: Ledger) -> None:
+    """Leaves what is queued to whoever sends."""
+    from dispatcher.storage.releases import release  # noqa: PLC0415
 
     ledger.hand_over()  # from here on somebody may
-    return release(newsletter.database, ledger.mailing.id)
+    release(newsletter.database, ledger.mailing.id)
 
 
 def dealer_of(newsletter: Newsletter, mailing: Mailing) -> Callable[[], AbstractAsyncContextManager[Dealer]]:
     """What opens a run's hands in the queue of a mailing."""
-    from dispatcher.storage.jobs import open_jobs  # noqa: PLC0415  its library is an extra
+    from dispatcher.storage.jobs import open_jobs  # noqa: PLC0415
 
     return partial(open_jobs, newsletter.database, mailing.id)
 
@@ -58,7 +78,8 @@ def send_with_others(newsletter: Newsletter, order: Order, ledger: Ledger, go: C
             _go_on_until_all_are_done(newsletter, order, ledger, go, is_interrupted)
     finally:
         if ledger.has(State.QUEUED) and not is_stopped(database, mailing.id):
-            if running(database, mailing.id):
+            others = (*running(database, mailing.id), *workers(database))
+            if any(each.silence < newsletter.settings.dead_after for each in others):
                 screen.note(f"others go on with issue {mailing.issue}; to stop them: dispatcher stop {mailing.issue}")
             else:
                 withdraw(database, mailing.id)
@@ -93,9 +114,10 @@ def send_share(newsletter: Newsletter, mailing_id: int, is_ending: Callable[[], 
     """A worker's part in a mailing, until nothing of it is dealt out any more just now. Raises DispatcherError."""
     settings, database = newsletter.settings, newsletter.database
     require_known_tables(database)
+    require_ready_for_readers(newsletter)
     mailing = mailing_with(database, mailing_id)
     terms = Terms(
-        patience=timedelta(), retry_for=settings.retry_for, pacing=pacing_of(settings), dead_after=settings.dead_after
+        patience=_PATIENCE, retry_for=settings.retry_for, pacing=pacing_of(settings), dead_after=settings.dead_after
     )
     sent = 0
 

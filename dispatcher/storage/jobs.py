@@ -16,8 +16,6 @@ from procrastinate import PsycopgConnector, SyncPsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
-from psycopg import AsyncConnection
-from psycopg.errors import ForeignKeyViolation
 from psycopg_pool import PoolTimeout
 from sqlalchemy import Connection, TextClause, text
 
@@ -31,6 +29,7 @@ from dispatcher.storage.queue import ENGINE, queue_of, withdraw_jobs
 _TASK = "send"
 _LATEST = "03.04.00_50"  # the newest of the library's migrations that this program has been tried with
 _PATIENCE = 10.0  # seconds for a connection to the server
+_NO_SUCH_ROW = "23503"  # foreign_key_violation
 _DEFERRING = JobManager(SyncPsycopgConnector())  # on connections that are given to it
 # By the library's own ways, but only of a job that nobody else was given meanwhile. It is locked in a part of its own:
 # otherwise the function would be called before the lock is had.
@@ -167,7 +166,7 @@ class Jobs:
             try:
                 return await self._manager.fetch_job(queues=[queue_of(self._mailing_id)], worker_id=self._worker_id)
             except ConnectorException as error:
-                if isinstance(error.__cause__, ForeignKeyViolation):
+                if getattr(error.__cause__, "sqlstate", None) == _NO_SUCH_ROW:
                     raise _TakenForDeadError from error
                 raise
 
@@ -209,7 +208,7 @@ async def _manager(database: Database) -> AsyncIterator[JobManager]:
         await connector.close_async()
 
 
-async def _configure(connection: AsyncConnection[Any]) -> None:
+async def _configure(connection: Any) -> None:
     await connection.set_autocommit(True)
     await connection.execute(SESSION)
     await connection.set_autocommit(False)

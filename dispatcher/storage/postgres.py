@@ -1,6 +1,7 @@
 """Opens a PostgreSQL database as a ledger needs it: durable, one general writer and one sending run at a time."""
 
 import json
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -40,6 +41,7 @@ _DURABLE = ("synchronous_commit", "fsync", "full_page_writes")
 
 def make_engine(url: URL) -> Engine:
     """Connects to nothing yet. The password may come from the environment: PGPASSWORD, or ~/.pgpass."""
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # what it warns of is raised, too
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         connect_args=_defaults(url),

@@ -47,6 +47,15 @@ _END_RELEASE = text("""
     AND (SELECT id FROM delivery WHERE state = 'deferred' AND mailing_id BETWEEN :mailing AND :mailing
         ORDER BY mailing_id, due_at LIMIT 1) IS NULL
 """)
+_DUE = text("""
+    SELECT id FROM mailing WHERE kind = 'live' AND released_at IS NULL AND stopped_at IS NULL
+    AND paused_because IS DISTINCT FROM 'cancelled' AND (
+        (scheduled_at <= :now AND scheduled IS NULL)
+        OR (scheduled_at IS NULL AND EXISTS (
+            SELECT FROM delivery WHERE mailing_id = mailing.id AND state = 'deferred' AND due_at <= :now)
+        AND NOT EXISTS (SELECT FROM delivery WHERE mailing_id = mailing.id AND state = 'queued')))
+""")
+_FORGET_HOUR = text("UPDATE mailing SET scheduled_at = NULL WHERE id = :mailing")
 _WITH_JOBS = text(f"""
     SELECT id FROM mailing WHERE released_at IS NOT NULL AND stopped_at IS NULL AND EXISTS (
         SELECT FROM procrastinate_jobs WHERE queue_name = '{queue.QUEUE}' || mailing.id
@@ -69,6 +78,16 @@ def withdraw(database: Database, mailing_id: int) -> None:
         connection.execute(text("UPDATE mailing SET released_at = NULL WHERE id = :mailing"), {"mailing": mailing_id})
         if queue.has_room(connection):
             queue.withdraw_jobs(connection, mailing_id)
+
+
+def release_what_is_due(database: Database) -> None:
+    """Mailings left to workers, and those of which only deferred readers are left and some of them are due."""
+    with database.reading() as connection:
+        due = list(connection.scalars(_DUE, {"now": as_text(now())}))
+    for mailing_id in due:
+        release(database, mailing_id)
+        with database.writing_beside() as connection:
+            connection.execute(_FORGET_HOUR, {"mailing": mailing_id})
 
 
 def deal_out_again(database: Database) -> None:

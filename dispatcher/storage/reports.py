@@ -42,12 +42,19 @@ class MailingSummary:
     counts: Mapping[State, int]
 
 
-def summaries(database: Database) -> list[MailingSummary]:
-    """Every mailing with its rows by state, oldest first."""
+def summaries(database: Database, *, most: int | None = None) -> list[MailingSummary]:
+    """Every mailing with its rows by state, or the newest of them, oldest first."""
+    newest = select(mailing.c.id).order_by(mailing.c.id.desc()).limit(most)
+    rows = select(delivery.c.mailing_id, delivery.c.state, func.count().label("rows"))
+    if most is not None:
+        rows = rows.where(delivery.c.mailing_id.in_(newest))
+    counted = rows.group_by(
+        delivery.c.mailing_id, delivery.c.state
+    ).subquery()  # before the join, which is per row else
     query = (
-        select(mailing, delivery.c.state.label("row_state"), func.count(delivery.c.id).label("rows"))
-        .outerjoin(delivery, delivery.c.mailing_id == mailing.c.id)
-        .group_by(mailing.c.id, delivery.c.state)
+        select(mailing, counted.c.state.label("row_state"), counted.c.rows)
+        .outerjoin(counted, counted.c.mailing_id == mailing.c.id)
+        .where(mailing.c.id.in_(newest))
         .order_by(mailing.c.id)
     )
     found: dict[int, MailingSummary] = {}
@@ -188,21 +195,20 @@ def outcomes_by_domain(database: Database, mailing_id: int) -> list[Trouble]:
 
 def observed_rate(database: Database) -> float | None:
     """Messages a second of the last mailing that handed 50 or more to an SMTP relay."""
-    query = (
-        select(
-            func.count().label("messages"),
-            func.min(delivery.c.first_attempt_at).label("begun"),
-            func.max(delivery.c.settled_at).label("ended"),
-        )
-        .join(mailing, mailing.c.id == delivery.c.mailing_id)
-        .where(mailing.c.kind != Kind.MAILDIR, delivery.c.state == State.SENT)
-        .group_by(mailing.c.id)
-        .having(func.count() >= 50)
-        .order_by(mailing.c.id.desc())
-    )
+    newest_first = select(mailing.c.id).where(mailing.c.kind != Kind.MAILDIR).order_by(mailing.c.id.desc())
+    sent = select(
+        func.count().label("messages"),
+        func.min(delivery.c.first_attempt_at).label("begun"),
+        func.max(delivery.c.settled_at).label("ended"),
+    ).where(delivery.c.state == State.SENT)
     with database.reading() as connection:
-        row = connection.execute(query).first()
-    if row is None or row.begun is None or row.ended is None:
+        for mailing_id in connection.scalars(newest_first).all():  # one by one: the rows of old ones are not read
+            row = connection.execute(sent.where(delivery.c.mailing_id == mailing_id)).one()
+            if row.messages >= 50:
+                break
+        else:
+            return None
+    if row.begun is None or row.ended is None:
         return None
     seconds = (row.ended - row.begun).total_seconds()
     return row.messages / seconds if seconds > 0 else None

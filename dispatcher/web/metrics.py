@@ -90,7 +90,7 @@ def _lines(database: Database) -> Iterator[str]:
         "Small mails by state.",
         [({"state": state}, count) for state, count in count_letters(database).items()],
     )
-    yield from _mailings(database, summaries(database)[-_MOST_MAILINGS:])
+    yield from _mailings(database, summaries(database, most=_MOST_MAILINGS))
     yield from _senders(database)
     yield from _workers(database)
 

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.plan                           # the tables of docs/volume.md, from measured.toml
     python -m tests.benchmarks.plan --write docs/volume.md    # renews them there
-    python -m tests.benchmarks.plan --measure 20000           # measures SQLite's part here, and prints it as TOML
+    python -m tests.benchmarks.plan --measure 20000           # measures the databases' part here, and prints it as TOML
 
 The engine's part is measured by `python -m tests.benchmarks.send`. A day is simulated minute by minute: issues come
 when they come; processors, connections, relays and the database carry what they can; some readers are deferred and come
@@ -10,20 +10,13 @@ back as the engine has them come back; the ledger grows. Nothing of it is random
 """
 
 import argparse
-import tempfile
-import time
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
-from dispatcher.models import Outcome, Reply, State
-from dispatcher.storage.database import now
-from dispatcher.storage.ledger import Ledger
-from dispatcher.storage.pen import Claim
-from tests.storage.books import enlist, freeze_to, open_at, person
+from tests.benchmarks.claims import Book, measure_postgresql, measure_sqlite
 
 MEASURED = Path(__file__).parent / "measured.toml"
 BEGIN, END = (
@@ -32,7 +25,6 @@ BEGIN, END = (
 )
 _BACKOFF = (5, 10, 20, 40)  # minutes until a deferred reader is tried again, as delivery.verdicts has it
 _MINUTES = 24 * 60
-_GROUP = 16  # connections whose outcomes and claims go into one commit
 _SPARE = 1.2  # a fleet is planned for a fifth more than it needs
 
 
@@ -43,16 +35,6 @@ class Engine:
     cpu: float  # built, claimed, handed over and recorded
     dkim_cpu: float  # signed with RSA-2048, beside that
     octets: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Book:
-    """What one message costs the database."""
-
-    per_second: float  # messages that are claimed and recorded, over 16 connections
-    row_octets: float  # of a delivery, with its indexes and its reader's reply
-    written_octets: float  # to the disk, log and tables
-    senders: int | None = None  # processes that can send at once, each on one core; None: as many as there are cores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,19 +77,24 @@ class Measured:
         """Messages a second that each part could carry, if nothing else were the limit."""
         book = self.books[database]
         return {
-            "processes": (book.senders or fleet.cores) / self.engine.cpu,
-            "processors": fleet.cores / (self.engine.cpu + (self.engine.dkim_cpu if signs else 0.0)),
+            "processes": (book.senders or fleet.cores) / self.cpu(database, signs=False),
+            "processors": fleet.cores / self.cpu(database, signs=signs),
             "connections": fleet.connections / self.assumed.round_trip,
             "relays": fleet.relays * self.assumed.relay_per_second,
             "network": self.assumed.network / 8 / self.engine.octets,
             "database": book.per_second,
         }
 
-    def fleet_for(self, per_second: float, *, signs: bool = True) -> Fleet:
+    def cpu(self, database: str, *, signs: bool = True) -> float:
+        """Seconds of a worker's core for a message."""
+        engine = self.engine
+        return engine.cpu + self.books[database].worker_cpu + (engine.dkim_cpu if signs else 0.0)
+
+    def fleet_for(self, database: str, per_second: float, *, signs: bool = True) -> Fleet:
         """The smallest that carries so much, with some to spare."""
         wanted = per_second * _SPARE
         return Fleet(
-            cores=ceil(wanted * (self.engine.cpu + (self.engine.dkim_cpu if signs else 0.0))),
+            cores=ceil(wanted * self.cpu(database, signs=signs)),
             connections=ceil(wanted * self.assumed.round_trip),
             relays=ceil(wanted / self.assumed.relay_per_second),
         )
@@ -167,14 +154,15 @@ def tables(measured: Measured) -> Iterator[str]:
 
 
 def _cost_of_a_million(measured: Measured) -> Iterator[str]:
-    yield "| a million messages | CPU-hours | handed over | ledger | its disk writes |"
-    yield "| --- | --- | --- | --- | --- |"
-    engine, book = measured.engine, measured.books["sqlite"]
-    for what, cpu in (("without DKIM", engine.cpu), ("signed with RSA-2048", engine.cpu + engine.dkim_cpu)):
-        yield (
-            f"| {what} | {cpu * 1e6 / 3600:.3f} | {engine.octets / 1000:.0f} GB | {book.row_octets / 1000:.2f} GB "
-            f"| {book.written_octets / 1000:.1f} GB |"
-        )
+    yield "| a million messages | CPU-hours | of the server | handed over | ledger | its disk writes |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for database, book in measured.books.items():
+        for what, signs in (("without DKIM", False), ("signed with RSA-2048", True)):
+            yield (
+                f"| {database}, {what} | {measured.cpu(database, signs=signs) * 1e6 / 3600:.3f} "
+                f"| {book.server_cpu * 1e6 / 3600:.3f} | {measured.engine.octets / 1000:.0f} GB "
+                f"| {book.row_octets / 1000:.2f} GB | {book.written_octets / 1000:.1f} GB |"
+            )
     yield ""
 
 
@@ -182,17 +170,22 @@ def _days(measured: Measured, database: str) -> Iterator[str]:
     book, assumed = measured.books[database], measured.assumed
     yield f"**{database}**, all signed, 3 % deferred at each attempt, within {assumed.hours} hours:"
     yield ""
-    yield "| a day | peak a second | cores | connections | relays | network | ledger a day | disk writes | busy |"
-    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    columns = (
+        "a day", "peak a second", "cores", "of the server", "connections", "relays", "network", "ledger a day",
+        "disk writes", "busy",
+    )  # fmt: skip
+    yield f"| {' | '.join(columns)} |"
+    yield f"|{' --- |' * len(columns)}"
     for readers in (1_000_000, 10_000_000, 100_000_000):
-        fleet = measured.fleet_for(readers / assumed.hours / 3600)
+        fleet = measured.fleet_for(database, readers / assumed.hours / 3600)
         parts = measured.capacities(database, fleet)
         carried = min(parts.values())
         busiest = min(("processes", "database"), key=parts.__getitem__)  # what the fleet cannot have more of
         minutes = assumed.hours * 60
         day = simulate(carried, dict.fromkeys(range(minutes), readers / minutes))
         yield (
-            f"| {readers:,} | {day.peak:,.0f} | {fleet.cores} | {fleet.connections} | {fleet.relays} "
+            f"| {readers:,} | {day.peak:,.0f} | {fleet.cores} | {day.peak * book.server_cpu:.2f} "
+            f"| {fleet.connections} | {fleet.relays} "
             f"| {day.peak * measured.engine.octets * 8 / 1e9:.2f} Gbit/s | {readers * book.row_octets / 1e9:.2f} GB "
             f"| {day.peak * book.written_octets / 1e6:.1f} MB/s | {busiest} {day.peak / parts[busiest]:.0%} |"
         )
@@ -221,55 +214,18 @@ def _limits(measured: Measured, database: str) -> Iterator[str]:
     yield ""
 
 
-def measure(readers: int) -> Book:
-    """Claims and records so many deliveries as sixteen connections do, in a database on this machine's disk."""
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as name, closing(open_at(Path(name))) as database:
-        enlist(
-            database, *(person(f"reader{number:07}@d{number % 97}.example.net", number) for number in range(readers))
-        )
-        before = _octets(Path(name))
-        with closing(Ledger(database, freeze_to(database))) as ledger:
-            rows = [each.id for each in ledger.queued(after=0, limit=readers)]
-            written, begun, last = _written(), time.perf_counter(), list[Outcome]()
-            for start in range(0, readers, _GROUP):
-                group = rows[start : start + _GROUP]
-                ledger.commit(last, [Claim(delivery_id=row, at=now()) for row in group])
-                reply = Reply(code=250, text="2.0.0 Ok: queued as 4bXyZ0123456789AbC")
-                last = [
-                    Outcome(delivery_id=row, state=State.SENT, reply=reply, relay="smtp.example.org:587")
-                    for row in group
-                ]
-            ledger.commit(last, [])
-            took, written = time.perf_counter() - begun, _written() - written
-        return Book(
-            per_second=round(readers / took),
-            row_octets=round((_octets(Path(name)) - before) / readers),
-            written_octets=round(written / readers),
-            senders=1,
-        )
-
-
-def _octets(folder: Path) -> int:
-    """Of the database, once its log is in it."""
-    with closing(open_at(folder)) as database, database.writing() as connection:
-        connection.exec_driver_sql("UPDATE fact SET value = value")
-    return sum(path.stat().st_size for path in folder.glob("dispatcher.db"))
-
-
-def _written() -> int:
-    """Octets that this process had written to disks."""
-    fields = dict(line.split(": ") for line in Path("/proc/self/io").read_text("ascii").splitlines())
-    return int(fields["write_bytes"])
-
-
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--write", type=Path, metavar="PAGE", help="renew the tables of that page")
-    options.add_argument("--measure", type=int, metavar="READERS", help="measure SQLite's part with so many")
+    options.add_argument("--measure", type=int, metavar="READERS", help="measure the databases' part with so many")
     given = options.parse_args()
     if given.measure:
-        book = max((measure(given.measure) for _ in range(3)), key=lambda each: each.per_second)  # others compute, too
-        print("[database.sqlite]", *(f"{name} = {getattr(book, name)}" for name in Book.__slots__), sep="\n")
+        for name, measure in (("sqlite", measure_sqlite), ("postgresql", measure_postgresql)):
+            book = max(
+                (measure(given.measure) for _ in range(3)), key=lambda each: each.per_second
+            )  # others compute, too
+            costs = {each: getattr(book, each) for each in Book.__slots__ if getattr(book, each)}
+            print(f"[database.{name}]", *(f"{each} = {cost}" for each, cost in costs.items()), sep="\n", flush=True)
         return
     text = "\n".join(tables(read_measured()))
     if given.write is None:

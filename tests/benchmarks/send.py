@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -80,7 +80,9 @@ class Cost:
         return f"{self.name:<34}{self.per_thousand:8.3f} CPU-s/1,000 {rate:9,.0f}/s  {peak}  {size:5.1f} KB each"
 
 
-def make_newsletter(folder: Path, *, readers: int, stories: int = 16) -> None:
+def make_newsletter(
+    folder: Path, *, readers: int, stories: int = 16, environment: Mapping[str, str] = os.environ
+) -> None:
     """A newsletter whose issue 1 makes messages of some 94 KB, its readers imported."""
     (folder / "issues/1").mkdir(parents=True)
     (folder / "subscribers").mkdir()
@@ -93,7 +95,7 @@ def make_newsletter(folder: Path, *, readers: int, stories: int = 16) -> None:
         file.writelines(f"reader{n:07}@d{n % 97}.example.net,Reader {n},{('pro', '')[n % 2]}\n" for n in range(readers))
     program = [sys.executable, "-c", "from dispatcher.cli.main import main; main()", "-C", str(folder)]
     subprocess.run([*program, "subscribers", "import", str(folder / "subscribers/readers.csv"), "--list", "readers"],
-                   check=True, capture_output=True)  # fmt: skip
+                   check=True, capture_output=True, env=environment)  # fmt: skip
 
 
 def make_keys(folder: Path) -> None:

@@ -189,7 +189,7 @@ def test_a_worker_leaves_alone_what_a_newer_program_froze(
     on_postgresql.send("--detach")
     on_postgresql.change("UPDATE edition SET frozen = replace(frozen, '\"format\":1', '\"format\":2')")
     worker = machine(on_postgresql, tmp_path / "machine" / "letter")
-    assert "frozen by a newer Dispatcher; update this one" in worker.expect(0, "dispatcher", "worker", "--once")
+    assert "frozen by a newer Dispatcher; update this one" in worker.expect(74, "dispatcher", "worker", "--once")
     assert not relay.copies
     on_postgresql.change("UPDATE fact SET value = '99' WHERE name = 'schema'")
     assert "written by a newer Dispatcher; update this one" in worker.expect(74, "dispatcher", "worker", "--once")
@@ -247,3 +247,26 @@ def test_who_leaves_an_issue_to_workers_is_told_if_there_is_none(on_postgresql: 
 def test_a_trial_is_left_to_nobody(newsletter: Newsletter, option: tuple[str, ...]) -> None:
     assert "this is a trial" in newsletter.expect(77, "send-issue", "29", *option)
     assert not newsletter.outbox()
+
+
+def test_a_machine_without_a_relay_or_the_newsletters_secret_takes_no_part(
+    on_postgresql: Newsletter, relay: Relay, tmp_path: Path
+) -> None:
+    on_postgresql.send("--detach")
+    worker = machine(on_postgresql, tmp_path / "machine" / "letter")
+    other = {"DISPATCHER_SECRET": "t" * 40}
+    assert "secret" in worker.expect(78, "dispatcher", "worker", "--once", env=other).lower()
+    del worker.env["DISPATCHER_RELAY"]
+    assert "set DISPATCHER_RELAY" in worker.expect(78, "dispatcher", "worker", "--once")
+    assert set(on_postgresql.states().values()) == {"queued"}
+    on_postgresql.send()
+    assert relay.copies == dict.fromkeys(CAST, 1)
+
+
+def test_an_issue_whose_first_readers_were_refused_is_left_to_nobody(on_postgresql: Newsletter, relay: Relay) -> None:
+    table = '\n[tool.dispatcher.canary]\nreaders = 2\nwait = "0"\nmost_refused = 0.1\n'
+    on_postgresql.write("pyproject.toml", on_postgresql.read("pyproject.toml") + table)
+    relay.reply("rcpt", "550 5.1.1 no such user", times=1)
+    assert "left to the workers" not in on_postgresql.send("--detach", code=75)
+    on_postgresql.expect(0, "dispatcher", "worker", "--once")
+    assert relay.copies.total() == 1

@@ -541,7 +541,7 @@ def test_what_cannot_be_recorded_at_the_end_of_a_stopped_run_is_known_to_the_nex
 def test_a_run_that_lives_is_left_alone(cast: Office) -> None:
     number = cast.ledger.begin_run()
     cast.ledger.commit([], [Claim(delivery_id=1, at=NOON)])
-    with record(recorder_of(cast.folder, number), run=number, slots=1):
+    with record(recorder_of(cast.folder, cast.database, number), run=number, slots=1):
         relay = read_relay(cast.relay.url, folder=cast.folder)
         assert recover(cast.ledger, relay, cast.folder, dead_after=AT_ONCE) == 0
     assert cast.states[ANN] is State.SENDING
@@ -561,6 +561,20 @@ def test_a_run_that_begins_while_others_are_looked_through_is_left_alone(cast: O
     assert beginner.run is not None
     assert cast.states[ANN] is State.SENDING
     beginner.close()
+
+
+def test_what_is_left_of_a_run_of_another_database_speaks_for_no_run_of_this_one(
+    cast: Office, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Of the same number; its rows would be queued again while they are on their way."""
+    number = cast.ledger.begin_run()
+    cast.ledger.commit([], [Claim(delivery_id=1, at=NOON)])
+    other = open_at(tmp_path_factory.mktemp("other"))
+    with pytest.raises(LedgerFailed), record(recorder_of(cast.folder, other, number), run=number, slots=1):
+        raise LedgerFailed("its database was full")
+    other.close()
+    assert recover(cast.ledger, read_relay(cast.relay.url, folder=cast.folder), cast.folder, dead_after=NEVER) == 0
+    assert cast.states[ANN] is State.SENDING
 
 
 @contextlib.contextmanager

@@ -30,8 +30,8 @@ def issue(tmp_path: Path, database_url: str) -> Iterator[tuple[Database, Mailing
 
 
 @contextmanager
-def crash(folder: Path, number: int) -> Iterator[list[Slot]]:
-    with suppress(_Crash), record(recorder_of(folder, number), run=number, slots=3) as slots:
+def crash(folder: Path, database: Database, number: int) -> Iterator[list[Slot]]:
+    with suppress(_Crash), record(recorder_of(folder, database, number), run=number, slots=3) as slots:
         yield slots
         raise _Crash
 
@@ -41,7 +41,7 @@ def settled_elsewhere(database: Database, mailing: Mailing, folder: Path) -> int
     with closing(Ledger(database, mailing)) as ledger:
         number = ledger.begin_run()
         assert all(ledger.commit([], [claim(row) for row in (1, 2, 3, 4)]))
-        with crash(folder, number) as (ann, cleo, dan):
+        with crash(folder, database, number) as (ann, cleo, dan):
             ann.claimed(1)
             ann.ending()
             ann.answered(OK)
@@ -58,7 +58,7 @@ def test_it_ends_the_doubts_it_knows_of(issue: tuple[Database, Mailing], tmp_pat
     number = settled_elsewhere(database, mailing, tmp_path)
     read_late_recorders(database, tmp_path)
     assert rows(database) == {1: State.SENT, 2: State.QUEUED, 3: DOUBT, 4: DOUBT}
-    assert not recorder_of(tmp_path, number).exists()
+    assert not recorder_of(tmp_path, database, number).exists()
 
 
 def test_what_the_run_itself_was_in_doubt_of_or_an_operator_settled_stays(
@@ -84,4 +84,4 @@ def test_that_of_another_run_is_left_alone(issue: tuple[Database, Mailing], tmp_
     change(database, statement[whose])
     read_late_recorders(database, tmp_path)
     assert set(rows(database).values()) == {DOUBT}
-    assert recorder_of(tmp_path, number).exists()
+    assert recorder_of(tmp_path, database, number).exists()

@@ -56,21 +56,26 @@ def _told(tally: Tally) -> str:
 
 
 def machines(folder: Path) -> str:
+    with (
+        own_postgresql() as server,
+        Sink(folder / "sink", lax=True, delay=0.08) as sink,
+        fleet(folder, server, sink, readers(20_000)) as four,
+    ):
+        toll = make_trouble(four, kills=10, restarts=5, cuts=5, seed=29)
+    return f"four workers, 20,000 readers, {toll}"
+
+
+def moments(folder: Path) -> str:
+    told = []
     with own_postgresql() as server:
-        with (
-            Sink(folder / "sink", lax=True, delay=0.08) as sink,
-            fleet(folder / "four", server, sink, readers(20_000)) as four,
-        ):
-            toll = make_trouble(four, kills=10, restarts=5, cuts=5, seed=29)
-        told = [f"four workers, 20,000 readers, {toll}"]
         for moment in MOMENTS:
-            name = moment.__name__
+            place = folder / moment.__name__
             with (
-                Sink(folder / f"sink-{name}", lax=True, delay=0.05) as sink,
-                fleet(folder / name, server, sink, readers(3_000), dead_after=6) as four,
+                Sink(place / "sink", lax=True, delay=0.05) as sink,
+                fleet(place, server, sink, readers(3_000), dead_after=6) as four,
             ):
                 told.append(moment(four))
-    return "; ".join(told)
+    return "four workers, 3,000 readers each time: " + "; ".join(told)
 
 
 def terms(folder: Path) -> str:
@@ -135,7 +140,7 @@ def namespaces(folder: Path) -> str:
 def main() -> None:
     every: dict[str, Callable[[Path], str]] = {
         each.__name__: each
-        for each in (points, kills, postgresql, program, machines, terms, storm, disk, lock, clock, namespaces)
+        for each in (points, kills, postgresql, program, machines, moments, terms, storm, disk, lock, clock, namespaces)
     }
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

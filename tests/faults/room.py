@@ -89,7 +89,10 @@ class Room:
         try:
             mailing = find_mailing(database, 29, Kind.LIVE)
             assert mailing is not None
-            found = [read_record(recorder_of(self.folder, each.id), run=each.id) or {} for each in running(database)]
+            found = [
+                read_record(recorder_of(self.folder, database, each.id), run=each.id) or {}
+                for each in running(database)
+            ]
             return {flight.progress for flights in found for flight in flights.values()}
         finally:
             database.close()

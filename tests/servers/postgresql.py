@@ -91,9 +91,9 @@ def shared_postgresql(meeting_place: Path, process: str) -> Iterator[PostgreSQL]
 
 
 @contextlib.contextmanager
-def own_postgresql(**settings: str) -> Iterator[PostgreSQL]:
-    """A server with settings of its own."""
-    folder, port = _start(**settings)
+def own_postgresql(parent: Path | None = None, **settings: str) -> Iterator[PostgreSQL]:
+    """A server with settings of its own; `parent`: on that disk, and not in memory."""
+    folder, port = _start(parent, **settings)
     try:
         yield PostgreSQL(port=int(port), prefix="own", folder=Path(folder))
     finally:
@@ -101,10 +101,10 @@ def own_postgresql(**settings: str) -> Iterator[PostgreSQL]:
         shutil.rmtree(folder)
 
 
-def _start(**settings: str) -> tuple[str, str]:
+def _start(parent: Path | None = None, **settings: str) -> tuple[str, str]:
     memory = Path("/dev/shm")  # noqa: S108  a commit costs nothing there; in some containers it is a thimble
     has_room = memory.is_dir() and shutil.disk_usage(memory).free > _ROOM
-    folder = tempfile.mkdtemp(prefix="dispatcher-tests-", dir=memory if has_room else None)
+    folder = tempfile.mkdtemp(prefix="dispatcher-tests-", dir=parent or (memory if has_room else None))
     if os.geteuid() == 0:
         shutil.chown(folder, "nobody", "nogroup")
     # A collation that puts a before B and skips signs: whatever relies on another must say so.

@@ -8,10 +8,10 @@ from datetime import timedelta
 from itertools import islice
 
 from dispatcher.delivery.courier import pause
+from dispatcher.delivery.grants import POLL, Places, Times
 from dispatcher.delivery.pace import Limit
 from dispatcher.delivery.route import Route
 from dispatcher.delivery.run_state import Run
-from dispatcher.delivery.share import POLL, Places, Times
 from dispatcher.delivery.terms import Terms
 from dispatcher.errors import LedgerFailed
 from dispatcher.storage.allowances import Allowances, MessageWish, PlaceWish, keep_used, reserve

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from dispatcher.desk import screen
 from dispatcher.errors import DispatcherError, Unfinished
 from dispatcher.expressions import parse
-from dispatcher.recipes.ending import End
 from dispatcher.recipes.newsletter import Newsletter
 from dispatcher.recipes.order import Order
 from dispatcher.recipes.send_issue import send_issue
+from dispatcher.recipes.worker.ending import End
+from dispatcher.storage.control import scheduled_at
 from dispatcher.storage.database import now
 from dispatcher.storage.mailings import Mailing
 
@@ -23,7 +24,8 @@ def begin(
     paused: dict[int, datetime],
     end: End,
 ) -> None:
-    what = "its hour has come" if plan else "deferred readers are due"
+    is_left = scheduled_at(newsletter.database, mailing.id) is not None
+    what = "its hour has come" if plan else "it was left to workers" if is_left else "deferred readers are due"
     screen.note(f"issue {mailing.issue}: {what}", issue=mailing.issue, mailing=mailing.id)
     where = plan.get("where") if plan else None
     order = Order(

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from dispatcher.delivery.grants import POLL, Places, Times
 from dispatcher.delivery.pace import Limit, Pace
-from dispatcher.delivery.share import POLL, Places, Times
 from dispatcher.storage.allowances import Grant
 from tests.delivery.test_pace import Ticks
 

@@ -9,12 +9,12 @@ from datetime import datetime
 from dispatcher.config import Settings
 from dispatcher.desk import screen
 from dispatcher.errors import DispatcherError, LedgerFailed
-from dispatcher.recipes.crew import work_with_others
-from dispatcher.recipes.due import PAUSE_AFTER_ERROR, begin
-from dispatcher.recipes.ending import End
 from dispatcher.recipes.inbox import Tally, inbox_of, read_inbox
 from dispatcher.recipes.newsletter import Newsletter
-from dispatcher.recipes.presence import Presence
+from dispatcher.recipes.worker.crew import work_with_others
+from dispatcher.recipes.worker.due import PAUSE_AFTER_ERROR, begin
+from dispatcher.recipes.worker.ending import End
+from dispatcher.recipes.worker.presence import Presence
 from dispatcher.storage.control import due_mailings
 from dispatcher.storage.database import now
 from dispatcher.storage.runs import end_silent_workers
@@ -34,7 +34,7 @@ def work(newsletter: Newsletter, *, is_once: bool) -> None:
         if newsletter.database.is_shared:
             work_with_others(newsletter, end, is_once=is_once)
             return
-        presence = Presence(newsletter.database)
+        presence = Presence(newsletter.database, newsletter.settings.dead_after)
         try:
             _work_alone(newsletter, presence, end, is_once=is_once)
         finally:
