@@ -79,7 +79,15 @@ class Slot:
 
 def recorder_of(folder: Path, database: Database, run: int) -> Path:
     """Each run has a file of its own: several may write in one folder, and one number is another run's elsewhere."""
-    return folder / f"dispatcher.db-flight-{database.instance[:12]}-{run}"
+    return folder / f"{_name(database)}{run}"
+
+
+def recorders_in(folder: Path, database: Database) -> Iterator[tuple[int, Path]]:
+    """Those of a database's runs, with the numbers of these."""
+    for path in folder.glob(f"{_name(database)}*"):
+        number = path.name.rpartition("-")[2]
+        if number.isdecimal():
+            yield int(number), path
 
 
 @contextmanager
@@ -134,6 +142,10 @@ def read_record(path: Path, *, run: int) -> Mapping[int, Flight] | None:
             is_answered = progress == Progress.ANSWERED
             flights[delivery_id] = Flight(progress=Progress(progress), reply=reply if is_answered else None)
     return flights
+
+
+def _name(database: Database) -> str:
+    return f"dispatcher.db-flight-{database.instance[:12]}-"
 
 
 def _boot_id() -> bytes:

@@ -1,17 +1,19 @@
 """Settles what a run that is over left unsettled: as its flight recorder or the Maildir know it, else in doubt."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 from dispatcher.delivery import maildir
-from dispatcher.delivery.recorder import Flight, Progress, is_being_written, read_record, recorder_of
+from dispatcher.delivery.recorder import Flight, Progress, is_being_written, read_record, recorder_of, recorders_in
 from dispatcher.delivery.relay import MaildirRelay, Relay
 from dispatcher.delivery.verdicts import Phase, judge
 from dispatcher.models import Delivery, Kind, Outcome, Reply, State
 from dispatcher.storage.database import Database
 from dispatcher.storage.ledger import Ledger
-from dispatcher.storage.runs import Running, end_run, running
+from dispatcher.storage.mailings import mailing_with
+from dispatcher.storage.runs import UNRECORDED, Running, end_run, ended_here, running, unrecorded
 
 AT_ONCE = timedelta()  # who holds the run lock of a database on this machine knows that nobody else sends
 NEVER = timedelta.max
@@ -26,7 +28,7 @@ def recover(ledger: Ledger, relay: Relay, folder: Path, *, dead_after: timedelta
     dead = {
         each.id
         for each in running(ledger.database, ledger.mailing.id)
-        if _is_dead(each, ledger.database, folder, dead_after)
+        if is_dead(each, ledger.database, folder, dead_after)
     }
     for number in dead:
         end_run(ledger.database, number)
@@ -44,7 +46,22 @@ def recover(ledger: Ledger, relay: Relay, folder: Path, *, dead_after: timedelta
     return in_doubt
 
 
-def _is_dead(running: Running, database: Database, folder: Path, dead_after: timedelta) -> bool:
+def read_late_recorders(database: Database, folder: Path) -> None:
+    """Ends doubts of runs on this machine that another one settled, which knew of no recorder."""
+    for number, path in recorders_in(folder, database):
+        mailing_id = None if is_being_written(path) else ended_here(database, number)
+        if mailing_id is None:
+            continue
+        flights = read_record(path, run=number) or {}
+        known = [each for each in unrecorded(database, mailing_id, number) if each in flights]
+        if known:
+            with closing(Ledger(database, mailing_with(database, mailing_id))) as ledger:
+                ledger.settle(number, [_as_recorded(flights, each) for each in known])
+        path.unlink(missing_ok=True)
+
+
+def is_dead(running: Running, database: Database, folder: Path, dead_after: timedelta) -> bool:
+    """By its recorder, where it ran on this machine, else by its silence."""
     recorder = recorder_of(folder, database, running.id)
     if is_being_written(recorder):
         return False
@@ -57,7 +74,7 @@ def _outcomes(
     if isinstance(relay, MaildirRelay) and ledger.mailing.kind is not Kind.LIVE:
         return (_as_in_folder(relay.folder, each) for each in left)
     flights = None if run is None else read_record(recorder_of(folder, ledger.database, run), run=run)
-    return (_as_recorded(flights, each) for each in left)
+    return (_as_recorded(flights, each.id) for each in left)
 
 
 def _as_in_folder(folder: Path, delivery: Delivery) -> Outcome:
@@ -66,21 +83,21 @@ def _as_in_folder(folder: Path, delivery: Delivery) -> Outcome:
     return Outcome(delivery_id=delivery.id, state=State.SENT if name else State.QUEUED, reply=reply)
 
 
-def _as_recorded(flights: Mapping[int, Flight] | None, delivery: Delivery) -> Outcome:
+def _as_recorded(flights: Mapping[int, Flight] | None, delivery_id: int) -> Outcome:
     if flights is None:
-        return _doubt(delivery, "the run ended before the relay's answer was recorded")
-    flight = flights.get(delivery.id)
+        return _doubt(delivery_id, UNRECORDED)
+    flight = flights.get(delivery_id)
     if flight is None or flight.progress is Progress.CLAIMED:
-        return Outcome(delivery_id=delivery.id, state=State.QUEUED)  # the relay never had all of it
+        return Outcome(delivery_id=delivery_id, state=State.QUEUED)  # the relay never had all of it
     if flight.reply is None:
-        return _doubt(delivery, "the run ended between the message and the relay's answer")
+        return _doubt(delivery_id, "the run ended between the message and the relay's answer")
     state = judge(Phase.DOT, flight.reply).state
     return Outcome(
-        delivery_id=delivery.id,
+        delivery_id=delivery_id,
         state=State.QUEUED if state is State.DEFERRED else state,
         reply=None if state is State.DEFERRED else flight.reply,
     )
 
 
-def _doubt(delivery: Delivery, reason: str) -> Outcome:
-    return Outcome(delivery_id=delivery.id, state=State.IN_DOUBT, reason=reason)
+def _doubt(delivery_id: int, reason: str) -> Outcome:
+    return Outcome(delivery_id=delivery_id, state=State.IN_DOUBT, reason=reason)

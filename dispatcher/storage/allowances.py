@@ -226,6 +226,23 @@ def keep_used(database: Database, run_id: int, key: str, *, used: int) -> None:
         )
 
 
+def forget_old_limits(database: Database) -> None:
+    """Those of which nobody was granted anything for a day; only while nobody sends."""
+    old = text("SELECT key FROM allowance WHERE next_at < extract(epoch FROM now()) - 86400 LIMIT 1")
+    nobody_sends = ~select(run.c.id).where(run.c.ended_at.is_(None), run.c.mailing_id.is_not(None)).exists()
+    with database.writing_beside() as connection:
+        if not connection.scalar(select(nobody_sends)) or connection.scalar(old) is None:
+            return
+        # Against who has noted a key and is about to lock it.
+        connection.execute(text("LOCK TABLE allowance IN SHARE ROW EXCLUSIVE MODE"))
+        connection.execute(
+            text(
+                "DELETE FROM allowance WHERE next_at < extract(epoch FROM now()) - 86400"
+                " AND NOT EXISTS (SELECT FROM holding WHERE holding.key = allowance.key)"
+            )
+        )
+
+
 def _sent_over(connection: Connection, relay: str, since: datetime, *, but_not: Collection[int]) -> int:
     """Messages that a relay took since then from runs that are over."""
     query = select(func.count()).where(

@@ -9,6 +9,7 @@ from dispatcher.models import Kind, State
 from dispatcher.storage.columns import as_text
 from dispatcher.storage.database import Database, now
 from dispatcher.storage.mailings import Freeze, Mailing, find_mailing
+from dispatcher.storage.queue import has_room, withdraw_jobs
 from dispatcher.storage.readers import speaks
 from dispatcher.storage.schema import delivery, edition, mailing, picture, subscriber
 
@@ -70,6 +71,8 @@ def cancel(database: Database, mailing_id: int) -> int:
     }  # fmt: skip
     with database.writing() as connection:
         connection.execute(update(mailing).where(mailing.c.id == mailing_id).values(done))
+        if has_room(connection):
+            withdraw_jobs(connection, mailing_id)
         return connection.execute(
             update(delivery)
             .where(delivery.c.mailing_id == mailing_id, delivery.c.state.in_([State.QUEUED, State.DEFERRED]))

@@ -19,12 +19,12 @@ from procrastinate.manager import JobManager
 from psycopg_pool import PoolTimeout
 from sqlalchemy import Connection, TextClause, text
 
-from dispatcher.errors import LedgerFailed
+from dispatcher.errors import LedgerFailed, SettingsWrong
 from dispatcher.storage.columns import from_text
 from dispatcher.storage.database import Database
 from dispatcher.storage.pen import BLOCK
 from dispatcher.storage.postgres import SESSION, connection_options
-from dispatcher.storage.queue import ENGINE, queue_of
+from dispatcher.storage.queue import ENGINE, queue_of, withdraw_jobs
 
 _TASK = "send"
 _LATEST = "03.04.00_50"  # the newest of the library's migrations that this program has been tried with
@@ -45,13 +45,17 @@ _FIRST_DUE = text(
 
 
 def make_room(database: Database) -> None:
-    """Makes the library's tables, or brings them up to date; several processes may ask at once. Raises LedgerFailed."""
+    """Makes the library's tables, or brings them up to date; several processes may ask at once.
+
+    Raises SettingsWrong where they cannot be made, LedgerFailed.
+    """
     with database.writing() as connection:
         there: str | None = connection.scalar(text("SELECT value FROM fact WHERE name = :name"), {"name": ENGINE})
         if there is not None and there >= _LATEST:
             return
         folder = resources.files("procrastinate.sql")
         if there is None:
+            _require_place(connection, database)
             steps = [folder / "schema.sql"]
         else:
             named = {each.name: each for each in (folder / "migrations").iterdir() if each.name.endswith(".sql")}
@@ -64,8 +68,21 @@ def make_room(database: Database) -> None:
         )
 
 
+def _require_place(connection: Connection, database: Database) -> None:
+    schema: str | None = connection.scalar(text("SELECT quote_ident(current_schema())"))
+    if connection.scalar(text("SELECT to_regclass('procrastinate_jobs')")) is not None:
+        raise SettingsWrong(
+            f"{database.place}: another program's Procrastinate is there; give the newsletter a database of its own"
+        )
+    if not connection.scalar(text("SELECT has_schema_privilege(current_schema(), 'CREATE')")):
+        raise SettingsWrong(
+            f"{database.place}: workers need tables, which this user may not make; "
+            f"let its owner run: GRANT CREATE ON SCHEMA {schema} TO …"
+        )
+
+
 def defer(connection: Connection, mailing_id: int, blocks: Sequence[int], at: datetime | None = None) -> None:
-    """Makes a job of each block in the caller's transaction; nobody takes it before `at`."""
+    """Makes the one job of each block in the caller's transaction; nobody takes it before `at`."""
     jobs = [
         Job(
             queue=queue_of(mailing_id),
@@ -78,6 +95,7 @@ def defer(connection: Connection, mailing_id: int, blocks: Sequence[int], at: da
         for block in blocks
     ]
     if jobs:
+        withdraw_jobs(connection, mailing_id, blocks)
         _DEFERRING.batch_defer_jobs(jobs, connection=connection.connection.driver_connection)
 
 

@@ -32,6 +32,10 @@ _WITHOUT_JOB = text("""
     SELECT block FROM (SELECT block FROM waiting WHERE block IS NOT NULL UNION SELECT block FROM due) AS wanted
     WHERE NOT EXISTS (SELECT FROM known WHERE known.block = wanted.block) ORDER BY block
 """)
+# From here on somebody may hand over its content: it stays as it is frozen.
+_RELEASE = text("""
+    UPDATE mailing SET released_at = :now, handed_over_at = coalesce(handed_over_at, :now) WHERE id = :mailing
+""")
 _RELEASED = text("SELECT id FROM mailing WHERE released_at IS NOT NULL AND stopped_at IS NULL ORDER BY id")
 _AGAINST_PENS = text("SELECT FROM mailing WHERE id = :mailing FOR NO KEY UPDATE")  # which may be queueing rows again
 _END_RELEASE = text("""
@@ -66,7 +70,7 @@ def release(database: Database, mailing_id: int) -> int:
     """Lets every worker go on with a mailing, from its first block on. Returns how many jobs were made."""
     make_room(database)
     with database.writing_beside() as connection:
-        connection.execute(text("UPDATE mailing SET released_at = :now WHERE id = :mailing"), _now(mailing_id))
+        connection.execute(_RELEASE, _now(mailing_id))
         return _deal_out(connection, mailing_id)
 
 
@@ -101,7 +105,8 @@ def deal_out_again(database: Database) -> None:
         for mailing_id in list(connection.scalars(_RELEASED)):
             if not _deal_out(connection, mailing_id):
                 connection.execute(_AGAINST_PENS, {"mailing": mailing_id})
-                connection.execute(_END_RELEASE, {"mailing": mailing_id})
+                if connection.execute(_END_RELEASE, {"mailing": mailing_id}).rowcount:
+                    queue.withdraw_jobs(connection, mailing_id)
 
 
 def dealt_out(database: Database) -> list[int]:

@@ -11,6 +11,10 @@ from sqlalchemy.sql import ColumnElement
 from dispatcher.storage.database import Database, now, require_unmoved
 from dispatcher.storage.schema import delivery, holding, run
 
+UNRECORDED = "the run ended before the relay's answer was recorded"  # the reason of a doubt that nothing tells more of
+_LONGEST_WAIT = timedelta(minutes=10)  # of a sender for the answer to a message, RFC 5321, 4.5.3.2.6
+_REMEMBERED = timedelta(days=30)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
@@ -96,12 +100,69 @@ def end_silent_workers(database: Database, dead_after: timedelta) -> None:
             end_run(database, each.id)
 
 
+def ended_here(database: Database, number: int) -> int | None:
+    """The mailing of a run that was on this machine and has ended; None of any other."""
+    query = select(run.c.mailing_id).where(
+        run.c.id == number, run.c.ended_at.is_not(None), run.c.host == socket.gethostname()
+    )
+    with database.reading() as connection:
+        return connection.scalar(query)
+
+
+def unrecorded(database: Database, mailing_id: int, number: int) -> list[int]:
+    """Deliveries that became a doubt because nothing told how far the run had come with them."""
+    query = select(delivery.c.id).where(
+        delivery.c.mailing_id == mailing_id,
+        delivery.c.run == number,
+        delivery.c.state == literal_column("'in_doubt'"),
+        delivery.c.reason == UNRECORDED,
+    )
+    with database.reading() as connection:
+        return list(connection.scalars(query))
+
+
+def perhaps_still_sending(database: Database, mailing_id: int) -> set[int]:
+    """Deliveries in doubt whose run was ended for its silence only: it may live, and wait for the relay's answer.
+
+    What its recorder told, or what is older than the longest wait for an answer, is not among them.
+    """
+    query = (
+        select(delivery.c.id)
+        .join(run, run.c.id == delivery.c.run)
+        .where(
+            delivery.c.mailing_id == mailing_id,
+            delivery.c.state == literal_column("'in_doubt'"),
+            delivery.c.reason == UNRECORDED,
+        )
+    )
+    if not database.is_shared:  # who holds the run lock is the only one on the only machine
+        return set()
+    with database.reading() as connection:
+        return set(connection.scalars(query.where(run.c.ended_at > clock(connection) - _LONGEST_WAIT)))
+
+
 def under_way(database: Database) -> list[int]:
     """Mailings that somebody is sending, or was when he died."""
     unended = select(run.c.mailing_id).where(run.c.ended_at.is_(None), run.c.mailing_id.is_not(None))
     sending = select(delivery.c.mailing_id).where(delivery.c.state == literal_column("'sending'"))
     with database.reading() as connection:
         return sorted(set(connection.scalars(unended.union(sending))))
+
+
+def left_behind(database: Database) -> set[int]:
+    """Mailings with rows that are `sending`, and by no run that lives."""
+    living = select(run.c.id).where(run.c.id == delivery.c.run, run.c.ended_at.is_(None)).exists()
+    query = select(delivery.c.mailing_id).distinct().where(delivery.c.state == literal_column("'sending'"), ~living)
+    with database.reading() as connection:
+        return set(connection.scalars(query))
+
+
+def forget_old_runs(database: Database) -> None:
+    """A month after their end nothing rests on them: not even a doubt, whose sender is long known to be dead."""
+    with database.writing_beside() as connection:
+        is_old = run.c.ended_at < clock(connection) - _REMEMBERED
+        connection.execute(delete(holding).where(holding.c.run_id.in_(select(run.c.id).where(is_old))))
+        connection.execute(delete(run).where(is_old))
 
 
 def clock(connection: Connection) -> datetime:

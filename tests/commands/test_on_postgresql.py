@@ -130,3 +130,24 @@ def test_cancel_waits_for_a_worker_on_another_machine_so_that_nothing_is_queued_
         working.kill()
     assert on_postgresql.states()[ANN] == "skipped"
     assert "the equation holds" in on_postgresql.expect(0, "dispatcher", "audit", "29")
+
+
+def test_copy_waits_for_nobody_who_is_dead_and_names_who_lives(
+    on_postgresql: Newsletter, relay: Relay, postgresql: PostgreSQL
+) -> None:
+    """A worker on another machine, whose silence tells."""
+    relay.reply("rcpt", "452 4.2.2 mailbox full", to=CLEO, times=1)
+    on_postgresql.send(code=75)
+    moment = "to_char(({}) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US+00:00')"
+    now, long_ago = moment.format("now()"), moment.format("now() - interval '1 hour'")
+    columns = "INSERT INTO run (mailing_id, host, pid, began_at, seen_at)"
+    on_postgresql.change(f"{columns} SELECT id, 'elsewhere', 4711, {now}, {now} FROM mailing")  # noqa: S608
+    here = on_postgresql.env["DISPATCHER_DATABASE"]
+    with postgresql.database("template1") as url:
+        said = on_postgresql.expect(75, "dispatcher", "database", "copy", here, url)
+        assert "mail is being sent by pid 4711 on elsewhere" in said
+        on_postgresql.change(f"UPDATE run SET seen_at = {long_ago} WHERE pid = 4711")  # noqa: S608
+        on_postgresql.change("UPDATE delivery SET state = 'sending', run = (SELECT max(id) FROM run) WHERE id = 1")
+        on_postgresql.expect(0, "dispatcher", "database", "copy", here, url)
+        on_postgresql.keep_in(url)
+        assert sorted(on_postgresql.states().values()) == ["deferred", "in_doubt", *["sent"] * (len(CAST) - 2)]

@@ -13,13 +13,21 @@ from random import Random
 import pytest
 
 from dispatcher.models import Outcome, State
-from dispatcher.storage.allowances import HORIZON, Allowances, MessageWish, PlaceWish, keep_used, reserve
+from dispatcher.storage.allowances import (
+    HORIZON,
+    Allowances,
+    MessageWish,
+    PlaceWish,
+    forget_old_limits,
+    keep_used,
+    reserve,
+)
 from dispatcher.storage.database import Database, now
 from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.mailings import Mailing
-from dispatcher.storage.runs import begin_run, end_run
+from dispatcher.storage.runs import begin_run, end_run, forget_old_runs, has_ended
 from tests.servers.postgresql import PostgreSQL
-from tests.storage.books import ANN, CLEO, DAN, EVE, OK, claim, enlist, freeze_to, open_at
+from tests.storage.books import ANN, CLEO, DAN, EVE, OK, change, claim, enlist, freeze_to, open_at
 
 RELAY, DAY = "relay relay.example.org:25", "day of relay.example.org:25"
 
@@ -225,3 +233,26 @@ def test_a_day_is_over_once_nobody_may_give_some_back(house: House) -> None:
     assert house.reserve(other, most=10, used=6) == (0, True)
     end_run(house.database, run)  # whose messages the ledger would tell of
     assert house.reserve(other, most=10, used=6) == (4, False)
+
+
+def test_limits_and_runs_of_old_are_forgotten_once_nobody_sends(house: House) -> None:
+    run = house.begin()
+    house.messages(run, 1, per_second=10, key="old")
+    house.messages(run, 1, per_second=10, key="new")
+    change(house.database, "UPDATE allowance SET next_at = next_at - 90000 WHERE key = 'old'")
+    forget_old_limits(house.database)
+    assert keys(house.database) == {"old", "new"}
+    end_run(house.database, run)
+    forget_old_limits(house.database)
+    assert keys(house.database) == {"new"}
+    forget_old_runs(house.database)
+    assert has_ended(house.database, run)
+    change(house.database, "UPDATE run SET ended_at = '2026-10-20T12:00:00.000000+00:00'")
+    forget_old_runs(house.database)
+    assert not has_ended(house.database, run)
+    assert house.begin() > run
+
+
+def keys(database: Database) -> set[str]:
+    with database.reading() as connection:
+        return set(connection.exec_driver_sql("SELECT key FROM allowance").scalars())

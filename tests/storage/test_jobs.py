@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from dispatcher.errors import SettingsWrong
 from dispatcher.models import State
-from dispatcher.storage.control import ask_to_stop
+from dispatcher.storage.control import ask_to_stop, cancel
 from dispatcher.storage.database import Database
 from dispatcher.storage.jobs import open_jobs
 from dispatcher.storage.ledger import Ledger
-from dispatcher.storage.mailings import Mailing
+from dispatcher.storage.mailings import Mailing, find_mailing
 from dispatcher.storage.queue import release_stalled
 from dispatcher.storage.releases import deal_out_again, dealt_out, release
 from dispatcher.storage.runs import end_run
@@ -220,3 +221,77 @@ def test_a_release_does_not_end_while_rows_are_queued_again(
         ending.result(20)
     deal_out_again(database)
     assert dealt_out(database) == [mailing.id]
+
+
+def jobs_of(database: Database) -> list[tuple[object, ...]]:
+    with database.reading() as connection:
+        query = "SELECT (args ->> 'block')::int, status::text, scheduled_at IS NULL FROM procrastinate_jobs ORDER BY id"
+        return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+
+def test_a_block_has_one_job_that_waits(dealt: tuple[Database, Mailing]) -> None:
+    """A deferred reader's is for later; that of somebody who is queued again takes its place."""
+    database, mailing = dealt
+
+    async def defer_him() -> None:
+        async with open_jobs(database, mailing.id) as jobs:
+            assert await jobs.take() == BLOCK
+            with contextlib.closing(Ledger(database, mailing)) as ledger:
+                ledger.commit([], [claim(1)])
+                ledger.commit([outcome(1, State.DEFERRED)], [])
+            await jobs.end(BLOCK)
+
+    asyncio.run(defer_him())
+    assert jobs_of(database) == [(BLOCK, "todo", False)]
+    change(database, "UPDATE procrastinate_jobs SET scheduled_at = now() + interval '1 hour'")
+    change(database, "UPDATE delivery SET state = 'queued'")
+    for _ in range(2):
+        deal_out_again(database)
+        assert jobs_of(database) == [(BLOCK, "todo", True)]
+
+
+@pytest.mark.parametrize("how", ["cancelled", "done"])
+def test_what_is_over_leaves_no_jobs(dealt: tuple[Database, Mailing], how: str) -> None:
+    database, mailing = dealt
+    if how == "cancelled":
+        cancel(database, mailing.id)
+    else:
+        change(database, "UPDATE procrastinate_jobs SET scheduled_at = now() + interval '1 hour'")
+        change(database, "UPDATE delivery SET state = 'sent'")
+        deal_out_again(database)
+    assert jobs_of(database) == []
+
+
+def test_what_is_released_stays_as_it_is_frozen(dealt: tuple[Database, Mailing]) -> None:
+    database, mailing = dealt
+    found = find_mailing(database, mailing.issue, mailing.kind)
+    assert found is not None
+    assert found.handed_over_at is not None
+
+
+def test_another_program_s_queue_is_not_ours(tmp_path: Path, postgresql: PostgreSQL) -> None:
+    with postgresql.database() as url, contextlib.closing(open_at(tmp_path, url)) as database:
+        enlist(database, ANN)
+        mailing = freeze_to(database)
+        change(database, "CREATE TABLE procrastinate_jobs (id bigint)")
+        assert not dealt_out(database)
+        deal_out_again(database)
+        cancel(database, mailing.id)
+        with pytest.raises(SettingsWrong, match="another program's Procrastinate is there; give the newsletter a"):
+            release(database, mailing.id)
+
+
+def test_who_may_not_make_tables_is_told_what_to_do(tmp_path: Path, postgresql: PostgreSQL) -> None:
+    with postgresql.database() as url:
+        with contextlib.closing(open_at(tmp_path, url)) as database:
+            enlist(database, ANN)
+            mailing = freeze_to(database)
+            change(database, "CREATE ROLE clerk LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO clerk")
+        try:
+            with (
+                contextlib.closing(open_at(tmp_path, url.replace("dispatcher@", "clerk@"))) as database,
+                pytest.raises(SettingsWrong, match="let its owner run: GRANT CREATE ON SCHEMA public TO"),
+            ):
+                release(database, mailing.id)
+        finally:
+            postgresql.execute("DROP OWNED BY clerk; DROP ROLE clerk", database=url.rpartition("/")[2])
