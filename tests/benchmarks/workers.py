@@ -115,7 +115,7 @@ def _spread(ratios: Sequence[float]) -> str:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--readers", type=int, default=20_000)
+    options.add_argument("--readers", type=int, default=30_000)  # a process that sends few is mostly its start
     options.add_argument("--repeats", type=int, default=5)
     options.add_argument("--parts", nargs="*", choices=["queue", "second"], default=["queue", "second"])
     options.add_argument("--million", type=float, metavar="MILLIONS", help="instead: so many deliveries")
