@@ -16,7 +16,7 @@ from dispatcher.storage.ledger import Ledger
 from dispatcher.storage.lock import run_lock, senders
 from dispatcher.storage.mailings import Mailing, find_mailing, lists_of
 from dispatcher.storage.reports import Doubt, count_states, doubts, issues_in_hand
-from dispatcher.storage.runs import running
+from dispatcher.storage.runs import perhaps_still_sending, running
 
 _DRAINED_WITHIN = 60.0  # seconds
 _BETWEEN_LOOKS = 0.2
@@ -99,6 +99,11 @@ def resolve(
             found = read_log(log)
             settled = {*told, *denied}
             said += [_by_log(found, each, told, denied) for each in open_doubts.values() if each.id not in settled]
+        if set(denied) & perhaps_still_sending(database, mailing.id):
+            raise Unfinished(
+                f"a sender of issue {mailing.issue} that fell silent may still wait for the relay's answer; "
+                "run it again in ten minutes"
+            )
         settle_doubts(database, mailing.id, told, denied)
     if not open_doubts:
         return [f"issue {mailing.issue} has nobody in doubt"]
