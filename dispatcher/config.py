@@ -71,7 +71,7 @@ _DURATIONS = {"retry_for", "grace", "dead_after"}
 _ENVIRONMENT = {"relay": "DISPATCHER_RELAY", "database": "DISPATCHER_DATABASE", "base_url": "DISPATCHER_BASE_URL"}
 
 
-_SHORTEST_LEASE = timedelta(seconds=5)
+_SHORTEST_LEASE = timedelta(seconds=1)
 _HOOK = "DISPATCHER_HOOK_"  # and the provider: DISPATCHER_HOOK_MAILGUN
 _PASSWORD = re.compile(r"(?i)://[^/@]*:.*@|[?&]\w*passw\w*=")
 _LIST = re.compile(r"[\w][\w.-]{0,63}")
@@ -121,7 +121,7 @@ def load_settings(folder: Path, environment: Mapping[str, str] = os.environ) -> 
     faults = list(_contradictions(settings))
     if settings.dead_after < _SHORTEST_LEASE:
         faults.append(
-            f"dead_after is {spoken_duration(settings.dead_after)}; no sender can show so soon that it lives: 5s"
+            f"dead_after is {spoken_duration(settings.dead_after)}; no sender can show so soon that it lives: 60s"
         )
     if faults:
         raise SettingsWrong("\n".join(f"{path}: {fault}" for fault in faults))

@@ -130,6 +130,9 @@ class Started:
     def __exit__(self, *_: object) -> None:
         self._line.close()
 
+    def __del__(self) -> None:
+        self._line.close()  # of one that was killed, and never waited for
+
 
 def _text(file: BinaryIO) -> str:
     file.seek(0)
