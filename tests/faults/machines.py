@@ -26,7 +26,7 @@ _CONNECTIONS = 16  # of a relay, of all runs together
 _AWAY = (0.0, 0.0, 0.1, 0.3, 1.5)  # of `dead_after`, that a killed worker is away, or until the end
 _STANDSTILL = 90.0  # seconds without a message, after which the issue will not end by itself
 _UNSETTLED = "SELECT count(*) FROM delivery WHERE state IN ('queued', 'sending', 'deferred')"
-_UNENDED = "SELECT count(*) FROM run WHERE ended_at IS NULL"
+_UNENDED = "SELECT count(*) FROM run WHERE ended_at IS NULL AND mailing_id IS NOT NULL"
 _DOUBTS = "SELECT run, count(*) FROM delivery WHERE state = 'in_doubt' GROUP BY run"
 
 
@@ -95,7 +95,8 @@ class Fleet:
     def runs_of(self, machine: Machine) -> set[int]:
         assert machine.worker
         pid = machine.worker.pid
-        return {number for (number,) in self.ask(f"SELECT id FROM run WHERE ended_at IS NULL AND pid = {pid}")}  # noqa: S608
+        his = f"SELECT id FROM run WHERE ended_at IS NULL AND mailing_id IS NOT NULL AND pid = {pid}"  # noqa: S608
+        return {number for (number,) in self.ask(his)}
 
     def doubts_by_run(self) -> Mapping[int, int]:
         return {row[0]: row[1] for row in self.ask(_DOUBTS)}

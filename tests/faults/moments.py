@@ -115,7 +115,9 @@ def _end(fleet: Fleet) -> None:
 def _ask(fleet: Fleet, command: str) -> float:
     begun = time.monotonic()
     fleet.desk.expect(0, "dispatcher", command, "29", timeout=120)
-    fleet.wait_until(lambda: fleet.ask("SELECT count(*) FROM run WHERE ended_at IS NULL") == [(0,)])
+    fleet.wait_until(
+        lambda: fleet.ask("SELECT count(*) FROM run WHERE ended_at IS NULL AND mailing_id IS NOT NULL") == [(0,)]
+    )
     took = time.monotonic() - begun
     assert took < _AT_ONCE, fleet.story()
     fleet.sink.wait_until_quiet()
