@@ -114,9 +114,10 @@ def test_from_sign_up_to_erasure_without_a_script(served: Served, browser: Brows
     page.locator('input[name="email"]').first.fill(address)
     page.locator('input[name="list1"]').uncheck()
     page.locator("button.push").first.click()
-    keep("once more")  # a person needs longer than two seconds
-    page.wait_for_timeout(2_100)
-    page.locator("button.push").first.click()
+    if page.locator("button.push").count():  # a person needs longer than two seconds, and so may this machine
+        keep("once more")
+        page.wait_for_timeout(2_100)
+        page.locator("button.push").first.click()
     keep("look into your mailbox")
     page.goto(served.link_to(address, "confirm"))
     keep("confirm")
