@@ -121,7 +121,7 @@ def load_settings(folder: Path, environment: Mapping[str, str] = os.environ) -> 
     faults = list(_contradictions(settings))
     if settings.dead_after < _SHORTEST_LEASE:
         faults.append(
-            f"dead_after is {spoken_duration(settings.dead_after)}; no sender can show so soon that it lives: 60s"
+            f"dead_after is {spoken_duration(settings.dead_after)}; no sender can show so soon that it lives; write 60s"
         )
     if faults:
         raise SettingsWrong("\n".join(f"{path}: {fault}" for fault in faults))
