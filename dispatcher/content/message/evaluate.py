@@ -175,14 +175,16 @@ def _number(environment: ImmutableSandboxedEnvironment) -> Callable[[object], ob
 
 
 def printable(value: object) -> object:
+    if isinstance(value, str):
+        if len(value) > _MOST_CHARACTERS or "\x02" in value or "\x03" in value:
+            raise BadValueError("a field's value is too long or holds control characters")
+        return value
     if isinstance(value, Undefined):
         str(value)
     if isinstance(value, Nowhere):
         return value.url
-    if not isinstance(value, str | int | float):
+    if not isinstance(value, int | float):
         raise BadValueError("personal content prints something that is no text and no number")
-    if isinstance(value, str) and (len(value) > _MOST_CHARACTERS or "\x02" in value or "\x03" in value):
-        raise BadValueError("a field's value is too long or holds control characters")
     return value
 
 

@@ -5,6 +5,7 @@ Most newsletters have no others, and Jinja takes four times as long; what it mak
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -36,7 +37,6 @@ def plain_order(order: Sequence[int | tuple[Field, str]], context: Context) -> t
 
 
 def _value_of(field: Field, variant: str, context: Context) -> Value | None:
-    written = _WRITTEN[variant]
     find: Value
     if (link := _LINK.fullmatch(field.source)) is not None:
         find = itemgetter(link[1])
@@ -44,9 +44,17 @@ def _value_of(field: Field, variant: str, context: Context) -> Value | None:
         find = _named(name[1], name[2])
     else:
         return None
+    shown = _showing(variant, context)
+    return lambda values: shown(find(values))
+
+
+@lru_cache
+def _showing(variant: str, context: Context) -> Callable[[str], str]:
+    """How a value stands in the text; a reader's link stands there several times."""
+    written = _WRITTEN[variant]
     if context is Context.HTML:
-        return lambda values: str(escape(printable(written(find(values)))))
-    return lambda values: str(printable(written(find(values))))
+        return lru_cache(maxsize=8)(lambda value: str(escape(printable(written(value)))))
+    return lru_cache(maxsize=8)(lambda value: str(printable(written(value))))
 
 
 def _named(name: str, otherwise: str | None) -> Callable[[Mapping[str, Any]], str]:
