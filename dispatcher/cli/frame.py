@@ -23,7 +23,7 @@ INTERRUPTED = 75
 NOT_FOUND = 66
 OUTPUT_LOST = 74
 _OUTPUT = "standard output"
-_NEW_OBJECTS = 50_000  # before the collector looks for cycles: imports make many that stay, and 700 costs 90 ms
+_NEW_OBJECTS = 200_000  # before the collector looks for cycles: what a start makes stays, and looking cost 60 ms
 _CTRL_C, _BROKEN_PIPE = 130, 1  # Typer's own codes; a bug of ours comes as its exception
 
 
