@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from urllib.request import Request, urlopen
 
 from dispatcher.errors import Fault
 from dispatcher.models import Picture
@@ -21,6 +20,8 @@ def _fault(url: str, picture: Picture) -> Fault | None:
     remedy = 'start `dispatcher serve` behind base_url, or set pictures = "inline"'
     if not url.startswith(("http://", "https://")):
         return Fault(path=url, message="no http or https URL", remedy="set base_url")
+    from urllib.request import Request, urlopen  # noqa: PLC0415  10 ms, and most runs of the command fetch none
+
     try:
         request = Request(url, headers={"User-Agent": "Dispatcher"})  # noqa: S310  the scheme is checked above
         with urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310

@@ -5,7 +5,7 @@ own dark mode stand beside those of the media query and say the same, and are pa
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -123,6 +123,7 @@ def _over(colour: RGBA, background: tuple[float, float, float] | None) -> tuple[
     return (red, green, blue)
 
 
+@lru_cache(maxsize=512)
 def _pixels(size: str, around: float) -> float:
     number = re.fullmatch(r"(\d+(?:\.\d+)?)(px|pt|em|rem|%)", size)
     if not number:
@@ -158,18 +159,23 @@ def _rules(page: HtmlElement, scheme: Scheme) -> Rules:
     """What the style blocks say of each element, the strongest of each property."""
     won: dict[HtmlElement, dict[str, tuple[Rank, str]]] = {}
     for order, (selector, declared) in enumerate(_selectors(page, scheme)):
-        try:
-            select = CSSSelector(selector)
-        except SelectorError:  # a pseudo-element, or a hack that only some mail program understands
-            continue
         specificity = _specificity(selector)
-        for element in select(page):
+        for element in _selecting(selector)(page):
             of_element = won.setdefault(element, {})
             for name, important, value in declared:
                 rank = (important, False, specificity, order)
                 if name not in of_element or of_element[name][0] <= rank:
                     of_element[name] = (rank, value)
     return won
+
+
+@lru_cache(maxsize=512)
+def _selecting(selector: str) -> Callable[[HtmlElement], Sequence[HtmlElement]]:
+    try:
+        selecting: Callable[[HtmlElement], Sequence[HtmlElement]] = CSSSelector(selector)
+    except SelectorError:  # a pseudo-element, or a hack that only some mail program understands
+        return lambda _: ()
+    return selecting
 
 
 @lru_cache(maxsize=512)
