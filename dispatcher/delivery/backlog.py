@@ -51,6 +51,7 @@ class Backlog:
         self._asks_at = 0.0  # when there may be more
         self._routes = routes
         self._pacing = pacing
+        self._limits_domains = pacing.limits_domains
         self._clock = clock
         self._shared = shared
         self._pace = self._paced("all", Limit(per_second=pacing.per_second))
@@ -254,7 +255,7 @@ class Backlog:
 
     def _pace_of(self, domain: str) -> Pace | None:
         pace = self._paces.get(domain)
-        if pace is None and self._pacing.limits_domains and (limit := self._pacing.for_domain(domain)) != Limit():
+        if pace is None and self._limits_domains and (limit := self._pacing.for_domain(domain)) != Limit():
             pace = self._paces[domain] = self._paced(f"domain {domain}", limit)
         return pace
 
