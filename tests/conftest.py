@@ -16,7 +16,10 @@ from tests.relay import Relay
 from tests.servers.cell import absent
 from tests.servers.postfix import Postfix, start_postfix
 from tests.servers.postgresql import PostgreSQL, shared_postgresql
+from tests.statements import compile_once
 from tests.storage.books import SQLITE, Copied
+
+compile_once()
 
 
 @pytest.fixture

@@ -31,6 +31,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NoReturn, Self
 
+from tests.statements import compile_once
+
 _ROOT = Path(__file__).parents[1]
 _LONGEST_REQUEST = 1 << 20
 _LESSONS = (
@@ -169,6 +171,7 @@ def main() -> None:
     package = importlib.import_module("dispatcher")
     for module in pkgutil.walk_packages(package.__path__, "dispatcher."):
         importlib.import_module(module.name)
+    compile_once()
     _learn(Path(sys.argv[1]), entry_points)
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who watch the commands
