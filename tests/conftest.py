@@ -11,12 +11,15 @@ import pytest
 import trustme
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.newsletter import Newsletter
+from tests.newsletter import MEETING_PLACE, Newsletter
 from tests.relay import Relay
 from tests.servers.cell import absent
 from tests.servers.postfix import Postfix, start_postfix
 from tests.servers.postgresql import PostgreSQL, shared_postgresql
+from tests.statements import compile_once
 from tests.storage.books import SQLITE, Copied
+
+compile_once()
 
 
 @pytest.fixture
@@ -86,13 +89,19 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[PostgreSQL]:
-    """A real PostgreSQL, one for all test processes."""
+@pytest.fixture(scope="session", autouse=True)
+def meeting_place(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder of all test processes."""
     base = tmp_path_factory.getbasetemp()
-    meeting_place = (base if worker_id == "master" else base.parent) / "postgresql"
-    meeting_place.mkdir(exist_ok=True)
-    with shared_postgresql(meeting_place, worker_id) as server:
+    place = base if worker_id == "master" else base.parent
+    os.environ[MEETING_PLACE] = str(place)
+    return place
+
+
+@pytest.fixture(scope="session")
+def postgresql(meeting_place: Path, worker_id: str) -> Iterator[PostgreSQL]:
+    """A real PostgreSQL, one for all test processes."""
+    with shared_postgresql(meeting_place / "postgresql", worker_id) as server:
         yield server
 
 

@@ -26,14 +26,17 @@ from tests import zygote
 from tests.relay import Relay
 from tests.storage.books import SQLITE, change
 
+MEETING_PLACE = "DISPATCHER_TESTS_MEETING_PLACE"  # the variable that names a folder of all processes of a test run
+
 
 @functools.cache
-def _zygote() -> zygote.Zygote:
-    """One for this test process, which ends with it."""
+def forker() -> zygote.Zygote:
+    """Of this test process, which leaves it when it ends."""
     until_the_end = contextlib.ExitStack()
     atexit.register(until_the_end.close)
-    newsletter = Newsletter.make(Path(until_the_end.enter_context(tempfile.TemporaryDirectory())))
-    return until_the_end.enter_context(zygote.start(learns_in=newsletter.folder, env=newsletter._env({})))
+    place = os.environ.get(MEETING_PLACE) or until_the_end.enter_context(tempfile.TemporaryDirectory())
+    env = Newsletter(Path())._env({})
+    return until_the_end.enter_context(zygote.shared_zygote(Path(place) / "zygote", learns_in=Newsletter.make, env=env))
 
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
@@ -232,7 +235,7 @@ class Newsletter:
         limits: Mapping[int, int] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, under limits of its own (resource.RLIMIT_…). No end of it may show a traceback."""
-        done = _zygote().run(
+        done = forker().run(
             command, folder=self.folder, env=self._env(env), answer=answer, timeout=timeout, limits=limits or {}
         )
         assert "Traceback" not in done.stdout + done.stderr, done.stderr
@@ -253,7 +256,7 @@ class Newsletter:
     def start(self, *command: str, env: Mapping[str, str] | None = None) -> zygote.Started:
         """Start a command and let it run; its words go to a file, so that it never waits for a reader."""
         with (self.folder.parent / f"{command[0]}.log").open("ab") as log:
-            return _zygote().start(command, folder=self.folder, env=self._env(env), log=log)
+            return forker().start(command, folder=self.folder, env=self._env(env), log=log)
 
     def start_installed(self, *command: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start a command by its installed script, as an editor's shell does."""

@@ -1,12 +1,13 @@
 """A process that has imported the whole package and forks once for each command: what a start costs is paid once.
 
-    start(learns_in=folder, env=env) as zygote:
+    with shared_zygote(meeting_place, learns_in=make_newsletter, env=env) as zygote:
         zygote.run(["send-issue", "29", "--yes"], folder=folder, env=env, answer="", timeout=60, limits={})
         with zygote.start(["dispatcher", "serve"], folder=folder, env=env, log=log) as server: ...
 
 The fork is a process of its own with the arguments, folder, environment and streams of the command, and runs the entry
-point that the installed script runs. What depends on how Python itself starts needs the script. The process has sent an
-issue of a newsletter that nobody else uses, so that expressions, styles and statements are compiled once, too.
+point that the installed script runs; `sender` is the engine alone, for the tests of faults. What depends on how Python
+itself starts needs the script. The process has sent an issue of a newsletter that nobody else uses, so that
+expressions, styles and statements are compiled once, too.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ import os
 import pkgutil
 import random
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -30,6 +32,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NoReturn, Self
+
+from tests.meeting import shared
+from tests.statements import compile_once
 
 _ROOT = Path(__file__).parents[1]
 _LONGEST_REQUEST = 1 << 20
@@ -140,42 +145,54 @@ def _text(file: BinaryIO) -> str:
 
 
 @contextlib.contextmanager
-def start(*, learns_in: Path, env: Mapping[str, str]) -> Iterator[Zygote]:
-    """A zygote until the block ends; it sends issue 29 of the newsletter in this folder, with this environment."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.zygote", str(learns_in)],
-        cwd=_ROOT,
-        env=dict(env),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout
-    try:
-        yield Zygote(process.stdout.readline().strip())
-    finally:
-        process.kill()
-        process.communicate()
+def shared_zygote(
+    meeting_place: Path, *, learns_in: Callable[[Path], object], env: Mapping[str, str]
+) -> Iterator[Zygote]:
+    """The zygote of all test processes; it sends issue 29 of the newsletter that `learns_in` makes in a folder."""
+
+    def start() -> str:
+        with tempfile.TemporaryDirectory() as folder:
+            learns_in(Path(folder))
+            command = [sys.executable, "-m", "tests.zygote", folder]
+            done = subprocess.run(command, cwd=_ROOT, env=dict(env), stdout=subprocess.PIPE, text=True, check=True)
+        return done.stdout
+
+    def stop(told: str) -> None:
+        pid, address = told.split()
+        os.kill(int(pid), signal.SIGKILL)
+        shutil.rmtree(Path(address).parent)
+
+    with shared(meeting_place, start=start, stop=stop) as told:
+        yield Zygote(told.split()[1])
 
 
 # --- the process itself ------------------------------------------------------------------------------------
 
 
 def main() -> None:
-    entry_points = {
+    sender = importlib.import_module("tests.faults.sender")
+    entry_points: dict[str, Callable[[], object]] = {
         "send-issue": importlib.import_module("dispatcher.cli.send_issue").main,
         "dispatcher": importlib.import_module("dispatcher.cli.main").main,
+        "sender": lambda: sys.exit(sender.main()),
     }
     package = importlib.import_module("dispatcher")
     for module in pkgutil.walk_packages(package.__path__, "dispatcher."):
         importlib.import_module(module.name)
+    compile_once()
     _learn(Path(sys.argv[1]), entry_points)
     gc.freeze()
+    nothing = os.open(os.devnull, os.O_RDWR)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who watch the commands
-    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
-        door.bind(f"{folder}/door")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
+        address = f"{tempfile.mkdtemp()}/door"
+        door.bind(address)
         door.listen(64)
-        print(f"{folder}/door", flush=True)
+        if pid := os.fork():  # whoever started it may leave before it
+            print(pid, address, flush=True)
+            os._exit(0)
+        for number in range(3):
+            os.dup2(nothing, number)
         while True:
             line, _ = door.accept()
             if os.fork() == 0:

@@ -1,7 +1,6 @@
 """A PostgreSQL of our own in memory, shared by all test processes; each test has a database of its own in it."""
 
 import contextlib
-import fcntl
 import itertools
 import os
 import pwd
@@ -15,6 +14,7 @@ from pathlib import Path
 import psycopg
 
 from dispatcher.storage.database import open_database
+from tests.meeting import shared
 from tests.servers.cell import absent, free_ports
 
 _PROGRAMS = Path("/usr/lib/postgresql/15/bin")
@@ -66,28 +66,16 @@ class PostgreSQL:
 
 @contextlib.contextmanager
 def shared_postgresql(meeting_place: Path, process: str) -> Iterator[PostgreSQL]:
-    """The server that all test processes share: whoever comes first starts it, whoever leaves last stops it."""
+    """The server that all test processes share."""
     if not (_PROGRAMS / "initdb").exists():
         absent("postgresql-15")
-    with (meeting_place / "gate").open("a") as gate, (meeting_place / "users").open("a") as users:
-        told = meeting_place / "server"  # its folder and port
-        fcntl.flock(gate, fcntl.LOCK_EX)
-        fcntl.flock(users, fcntl.LOCK_SH)
-        if not told.exists():
-            folder, port = _start()
-            told.write_text(f"{folder} {port}")
-        folder, port = told.read_text().split()
-        fcntl.flock(gate, fcntl.LOCK_UN)
-        try:
-            yield PostgreSQL(port=int(port), prefix=f"t_{process}_{os.getpid()}", folder=Path(folder))
-        finally:
-            fcntl.flock(gate, fcntl.LOCK_EX)
-            fcntl.flock(users, fcntl.LOCK_UN)
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                told.unlink()
-                _run("pg_ctl", "-D", f"{folder}/data", "-w", "-s", "-m", "immediate", "stop")
-                shutil.rmtree(folder)
+
+    def stop(told: str) -> None:
+        _stop(told.split(maxsplit=1)[0])
+
+    with shared(meeting_place, start=lambda: " ".join(_start()), stop=stop) as told:
+        folder, port = told.split()
+        yield PostgreSQL(port=int(port), prefix=f"t_{process}_{os.getpid()}", folder=Path(folder))
 
 
 @contextlib.contextmanager
@@ -97,8 +85,7 @@ def own_postgresql(parent: Path | None = None, **settings: str) -> Iterator[Post
     try:
         yield PostgreSQL(port=int(port), prefix="own", folder=Path(folder))
     finally:
-        _run("pg_ctl", "-D", f"{folder}/data", "-w", "-s", "-m", "immediate", "stop")
-        shutil.rmtree(folder)
+        _stop(folder)
 
 
 def _start(parent: Path | None = None, **settings: str) -> tuple[str, str]:
@@ -118,6 +105,11 @@ def _start(parent: Path | None = None, **settings: str) -> tuple[str, str]:
     server.execute(f"CREATE DATABASE {_TEMPLATE}")
     open_database(server.url(_TEMPLATE), Path(folder)).close()
     return folder, str(port)
+
+
+def _stop(folder: str) -> None:
+    _run("pg_ctl", "-D", f"{folder}/data", "-w", "-s", "-m", "immediate", "stop")
+    shutil.rmtree(folder)
 
 
 def _run(program: str, *options: str) -> None:
