@@ -101,6 +101,9 @@ def test_a_finding_leads_to_its_line(tab: Page, desk: Desk) -> None:
     tab.click("#tab-findings")
     tab.click(".finding")
     expect(tab.locator("#lines li.here")).to_contain_text("[here](https://example.org/nothing)")
+    desk.change("what boils", "what boiled over")
+    expect(tab.locator("#subject")).to_contain_text("what boiled over")
+    expect(tab.locator("#lines li.here")).to_contain_text("[here](https://example.org/nothing)")
 
 
 def test_the_mail_is_shown_as_a_real_reader_or_in_another_language_gets_it(tab: Page) -> None:

@@ -8,6 +8,7 @@ let view = "desktop";
 let facts = null;
 let drawing = 0;
 let opening = null;
+let marked = {};  // the line that a finding led to, as long as it stays as it is
 
 const query = extra => new URLSearchParams({language: byId("language").value, reader: byId("reader").value, ...extra});
 
@@ -82,13 +83,15 @@ function showSource(line = null) {
   if (!facts) return;
   const name = byId("which").value;
   const text = name === "HTML" ? facts.html : name === "headers" ? facts.headers : facts.sources[name];
-  byId("lines").replaceChildren(...(text ?? "").split("\n").map((words, index) => {
+  const lines = (text ?? "").split("\n");
+  if (line !== null) marked = {name, line, words: lines[line - 1]};
+  byId("lines").replaceChildren(...lines.map((words, index) => {
     const item = document.createElement("li");
     item.textContent = words;
-    if (index + 1 === line) item.className = "here";
+    if (name === marked.name && index + 1 === marked.line && words === marked.words) item.className = "here";
     return item;
   }));
-  byId("lines").querySelector(".here")?.scrollIntoView({block: "center"});
+  if (line !== null) byId("lines").querySelector(".here")?.scrollIntoView({block: "center"});
 }
 
 function list(found) {
