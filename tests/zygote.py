@@ -5,9 +5,8 @@
         with zygote.start(["dispatcher", "serve"], folder=folder, env=env, log=log) as server: ...
 
 The fork is a process of its own with the arguments, folder, environment and streams of the command, and runs the entry
-point that the installed script runs; `sender` is the engine alone, for the tests of faults. What depends on how Python
-itself starts needs the script. The process has sent an issue of a newsletter that nobody else uses, so that
-expressions, styles and statements are compiled once, too.
+point that the installed script runs. What depends on how Python itself starts needs the script. The process has sent an
+issue of a newsletter that nobody else uses, so that expressions, styles and statements are compiled once, too.
 """
 
 import contextlib
@@ -170,11 +169,9 @@ def shared_zygote(
 
 
 def main() -> None:
-    sender = importlib.import_module("tests.faults.sender")
-    entry_points: dict[str, Callable[[], object]] = {
+    entry_points = {
         "send-issue": importlib.import_module("dispatcher.cli.send_issue").main,
         "dispatcher": importlib.import_module("dispatcher.cli.main").main,
-        "sender": lambda: sys.exit(sender.main()),
     }
     package = importlib.import_module("dispatcher")
     for module in pkgutil.walk_packages(package.__path__, "dispatcher."):

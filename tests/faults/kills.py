@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dispatcher.models import State
 from tests.faults.room import Room
 
+_START = 0.4  # seconds that the program takes at least
 _EARLY = 0.1  # of the kills come before the first message, while the program starts
 
 
@@ -107,7 +108,7 @@ def _wait_for_a_moment(
 ) -> None:
     """A random moment, such that the kills come all over the issue: while it starts, or after some more messages."""
     if draw.random() < early:
-        time.sleep(draw.random() * room.seconds_to_start)
+        time.sleep(draw.random() * _START)
         return
     sink = room.sink
     had = len(sink.taken)

@@ -6,6 +6,7 @@ The sender is the engine on a prepared ledger, which starts fast, or the whole p
 import os
 import signal
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,12 +19,9 @@ from dispatcher.storage.database import open_database
 from dispatcher.storage.mailings import find_mailing
 from dispatcher.storage.reports import DeliveryLine, delivery_lines
 from dispatcher.storage.runs import running
-from tests.newsletter import ISSUE, SCRIPTS, Newsletter, forker
+from tests.newsletter import ISSUE, SCRIPTS, Newsletter
 from tests.sink import Sink
 from tests.storage.books import SQLITE, enlist, freeze_to, open_at
-from tests.zygote import Started
-
-Sender = Started | subprocess.Popen[bytes]
 
 _ROOT = Path(__file__).parents[2]
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
@@ -40,7 +38,6 @@ class Room:
     working_folder: Path = _ROOT
     env: Mapping[str, str] = field(default_factory=dict)
     is_whole_program: bool = False
-    is_forked: bool = False  # by a process that has imported it already
     database: str = SQLITE
     log: Path = Path()  # what it says; in the folder if not told otherwise
 
@@ -48,17 +45,14 @@ class Room:
         if self.log == Path():
             self.log = self.folder / "said"
 
-    def start(self, *options: str, env: Mapping[str, str] | None = None) -> Sender:
+    def start(self, *options: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         environment = kept | {"COLUMNS": "300", "LC_ALL": "C.UTF-8"} | dict(self.env) | dict(env or {})
         with self.log.open("ab") as log:
             log.write(b"-- start\n")
             log.flush()
-            command = [*self.command, *options]
-            if self.is_forked:
-                return forker().start(command, folder=self.working_folder, env=environment, log=log)
             return subprocess.Popen(
-                command, cwd=self.working_folder, env=environment,
+                [*self.command, *options], cwd=self.working_folder, env=environment,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
 
@@ -68,12 +62,7 @@ class Room:
         assert "Traceback" not in self.said, self.said[-3000:]
         return code
 
-    @property
-    def seconds_to_start(self) -> float:
-        """That it takes at least."""
-        return 0.02 if self.is_forked else 0.4
-
-    def kill(self, sender: Sender) -> None:
+    def kill(self, sender: "subprocess.Popen[bytes]") -> None:
         """SIGKILL, and then wait until the sink has read what is left in the sockets."""
         sender.send_signal(signal.SIGKILL)
         sender.wait(10)
@@ -178,7 +167,8 @@ def engine_alone(
     freeze_to(database)
     database.close()
     options = [str(folder), sink.url, "--connections", str(connections), "--octets", str(octets), "--database", url]
-    return Room(folder=folder, sink=sink, command=["sender", *options], is_forked=True, database=url)
+    command = [sys.executable, "-m", "tests.faults.sender", *options]
+    return Room(folder=folder, sink=sink, command=command, database=url)
 
 
 def whole_program(folder: Path, sink: Sink, people: Iterable[str], *, patience: str = "1m") -> Room:

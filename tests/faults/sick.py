@@ -4,7 +4,6 @@ import contextlib
 import random
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -73,7 +72,6 @@ def turn_clock(folder: Path, *, people: int = 600, seed: int = 0) -> Illness:
         room = engine_alone(folder / "letter", sink, readers(people))
         clock = folder / "clock"
         clock.write_text("+0")
-        room.is_forked, room.command = False, [sys.executable, "-m", "tests.faults.sender", *room.command[1:]]
         room.env = {
             "LD_PRELOAD": str(FAKETIME),
             "FAKETIME_TIMESTAMP_FILE": str(clock),
