@@ -4,8 +4,6 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
-from itertools import chain
 from typing import TypeVar
 
 from sqlalchemy import Engine
@@ -15,13 +13,10 @@ from dispatcher.storage.pen import BLOCK, Claim, NotBeingSentError, recorded
 
 _T = TypeVar("_T")
 
-# A group of rows is one statement: for each row that a statement steps to, the driver gives up the interpreter, and has
-# to wait until the thread that builds and sends lets it go on.
-_CLAIM = """
+CLAIM = """
     UPDATE delivery SET state = 'sending', attempts = attempts + 1, due_at = NULL, run = ?1,
-        first_attempt_at = coalesce(first_attempt_at, wanted.column2)
-    FROM (VALUES {rows}) AS wanted
-    WHERE delivery.id = wanted.column1 AND delivery.state = 'queued' AND EXISTS (
+        first_attempt_at = coalesce(first_attempt_at, ?2)
+    WHERE id = ?3 AND state = 'queued' AND EXISTS (
         SELECT 1 FROM membership WHERE membership.list_id = delivery.list_id
         AND membership.subscriber_id = delivery.subscriber_id AND membership.state = 'active')
     AND NOT EXISTS (SELECT 1 FROM run WHERE run.id = ?1 AND run.ended_at IS NOT NULL)
@@ -35,14 +30,11 @@ _SKIP_WHO_LEFT = """
         SELECT 1 FROM membership WHERE membership.list_id = delivery.list_id
         AND membership.subscriber_id = delivery.subscriber_id AND membership.state = 'active')
 """
-_TOLD = "(?, ?, ?, ?, ?, ?, ?, ?)"
 _RECORD = """
-    UPDATE delivery SET state = told.column1, code = told.column2, reply = told.column3, reason = told.column4,
-        due_at = told.column5, settled_at = told.column6, relay = told.column7
-    FROM (VALUES {rows}) AS told
-    WHERE delivery.id = told.column8 AND delivery.run IS ? AND delivery.state = 'sending'
+    UPDATE delivery SET state = ?, code = ?, reply = ?, reason = ?, due_at = ?, settled_at = ?, relay = ?
+    WHERE id = ? AND run IS ? AND state = 'sending'
 """
-_SETTLE = _RECORD.replace("state = 'sending'", "state IN ('sending', 'in_doubt')").format(rows=_TOLD)
+_SETTLE = _RECORD.replace("state = 'sending'", "state IN ('sending', 'in_doubt')")
 _SKIP = "UPDATE delivery SET state = 'skipped', reason = ?, settled_at = ? WHERE id = ? AND state = 'queued'"
 _PUT_BACK = """
     UPDATE delivery SET state = 'queued', code = NULL, reply = NULL, reason = NULL, settled_at = NULL
@@ -54,18 +46,6 @@ _REQUEUE = """
     WHERE mailing_id = ?1 AND state = 'deferred' AND due_at <= ?2
     AND (?3 IS NULL OR id / ?4 IN (SELECT value FROM json_each(?3)))
 """
-
-
-@lru_cache
-def claiming(count: int) -> str:
-    """The statement that claims so many rows: of a run, and of each row its id and when."""
-    return _CLAIM.format(rows=", ".join(["(?, ?)"] * count))
-
-
-@lru_cache
-def _recording(count: int) -> str:
-    """Records so many rows: of each what `recorded` gives, and the run that claimed them."""
-    return _RECORD.format(rows=", ".join([_TOLD] * count))
 
 
 class _NotAsExpectedError(Exception):
@@ -121,13 +101,11 @@ def _commit_together(
     if any(each.state is State.SKIPPED for each in outcomes) or any(each.ended is not None for each in claims):
         raise _NotAsExpectedError
     if outcomes:
-        told = chain.from_iterable(recorded(each, at) for each in outcomes)
-        cursor.execute(_recording(len(outcomes)), (*told, run))
+        cursor.executemany(_RECORD, [(*recorded(each, at), run) for each in outcomes])
         if cursor.rowcount != len(outcomes):
             raise _NotAsExpectedError
     if claims:
-        wanted = chain.from_iterable((each.delivery_id, each.at_text) for each in claims)
-        cursor.execute(claiming(len(claims)), (run, *wanted))
+        cursor.executemany(CLAIM, [(run, each.at_text, each.delivery_id) for each in claims])
         if cursor.rowcount != len(claims):
             raise _NotAsExpectedError
 
@@ -144,7 +122,7 @@ def _commit_one_by_one(
 
 
 def _claim(cursor: sqlite3.Cursor, claim: Claim, at: str, run: int | None) -> bool:
-    cursor.execute(claiming(1), (run, claim.delivery_id, claim.at_text))
+    cursor.execute(CLAIM, (run, claim.at_text, claim.delivery_id))
     if cursor.rowcount == 1:
         if claim.ended is not None:
             _record(cursor, claim.ended, at, run)
@@ -154,6 +132,6 @@ def _claim(cursor: sqlite3.Cursor, claim: Claim, at: str, run: int | None) -> bo
 
 
 def _record(cursor: sqlite3.Cursor, outcome: Outcome, at: str, run: int | None) -> None:
-    cursor.execute(_recording(1), (*recorded(outcome, at), run))
+    cursor.execute(_RECORD, (*recorded(outcome, at), run))
     if cursor.rowcount != 1:
         raise NotBeingSentError(outcome.delivery_id)

@@ -66,10 +66,10 @@ def seconds_until(journal: Journal, messages: int) -> float:
 
 def plan_of_a_claim(folder: Path) -> list[str]:
     """How SQLite finds the row and the membership that a claim is about."""
-    from dispatcher.storage.sqlite_pen import claiming  # noqa: PLC0415
+    from dispatcher.storage.sqlite_pen import CLAIM  # noqa: PLC0415
 
     with sqlite3.connect(folder / "dispatcher.db") as connection:
-        return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {claiming(1)}", (None, 1, ""))]
+        return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {CLAIM}", (None, "", 1))]
 
 
 def main() -> None:
