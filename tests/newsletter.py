@@ -26,7 +26,6 @@ from tests import zygote
 from tests.relay import Relay
 from tests.storage.books import SQLITE, change
 
-
 MEETING_PLACE = "DISPATCHER_TESTS_MEETING_PLACE"  # the variable that names a folder of all processes of a test run
 
 

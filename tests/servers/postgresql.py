@@ -71,7 +71,7 @@ def shared_postgresql(meeting_place: Path, process: str) -> Iterator[PostgreSQL]
         absent("postgresql-15")
 
     def stop(told: str) -> None:
-        _stop(told.split()[0])
+        _stop(told.split(maxsplit=1)[0])
 
     with shared(meeting_place, start=lambda: " ".join(_start()), stop=stop) as told:
         folder, port = told.split()
