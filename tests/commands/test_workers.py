@@ -11,7 +11,7 @@ from tests.newsletter import CAST, CLEO, Newsletter
 from tests.relay import Relay
 from tests.servers.postgresql import PostgreSQL
 
-MANY = 1_010  # readers: two blocks
+MANY = 1_100  # readers: two blocks
 
 
 @pytest.fixture

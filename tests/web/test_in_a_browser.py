@@ -22,7 +22,7 @@ from tests.newsletter import Newsletter, text_of
 
 ACCESSIBLE = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
-CROWD = 20
+CROWD = 60
 
 
 @dataclass(frozen=True, slots=True)
