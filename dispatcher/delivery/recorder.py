@@ -6,7 +6,9 @@ on the same boot, and by the run whose rows it names. It is a hint; the ledger s
     phase  code  delivery  length  text
     B      H     Q         H       up to 240 bytes of the reply
 
-A slot is written when its row's claim is durable, so that the outcome of the row before it is durable, too.
+A slot is written when its row's claim is durable, so that the outcome of the row before it is durable, too. The process
+may be killed in the middle of any store but that of a single byte: struct clears what it is about to write, so from the
+claim on, nothing writes over the phase and the delivery but the next phase.
 """
 
 import contextlib
@@ -27,6 +29,8 @@ from dispatcher.storage.database import Database
 _MAGIC = b"DISPATCHER FLIGHT RECORDER 1\n"
 _HEAD = struct.Struct("<29s36sqI")  # magic, boot, run, slots
 _SLOT = struct.Struct("<BHQH240s")
+_CODE, _TEXT = struct.Struct("<H"), struct.Struct("<H240s")  # of the reply, on both sides of the delivery
+_CODE_AT, _TEXT_AT = 1, 11
 _SLOT_BYTES = 256
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -70,10 +74,9 @@ class Slot:
         self._memory[self._offset] = Progress.ENDING
 
     def answered(self, reply: Reply) -> None:
-        _, _, delivery_id, _, _ = _SLOT.unpack_from(self._memory, self._offset)
         text = reply.text.encode()[:240]
-        progress = self._memory[self._offset]
-        _SLOT.pack_into(self._memory, self._offset, progress, reply.code, delivery_id, len(text), text)
+        _CODE.pack_into(self._memory, self._offset + _CODE_AT, reply.code)
+        _TEXT.pack_into(self._memory, self._offset + _TEXT_AT, len(text), text)
         self._memory[self._offset] = Progress.ANSWERED
 
 
